@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from core.language_model.libraries import silent_transformers
-from core.topics.attention_heads.mla_cost import MlaForm, MlaShape, mla_cost, visible_pairs
+from core.model_configs import AttentionFacts, LatentFacts
+from core.topics.attention_heads.mla_cost import MlaForm, cached_elements, mla_cost, visible_pairs
+from core.topics.attention_heads.projections import projections
 from kernels.attention.mla import (
     MlaWeights,
     absorbed,
@@ -26,6 +28,28 @@ from kernels.attention.mla import (
     rotary,
 )
 from kernels.errors import InvalidInputs
+
+
+@dataclasses.dataclass(frozen=True)
+class MlaShape:
+    """The sizes of one layer, by the names of `random_weights`; `query_latent` None: queries are not compressed."""
+
+    hidden: int
+    heads: int
+    head_dim: int
+    rope: int
+    value_dim: int
+    latent: int
+    query_latent: int | None = None
+
+    @property
+    def facts(self) -> AttentionFacts:
+        latent = LatentFacts(self.latent, self.rope, self.head_dim, self.query_latent or 0)
+        return AttentionFacts(self.heads, self.heads, self.head_dim + self.rope, self.value_dim, latent=latent)
+
+    def cached_elements(self, form: MlaForm) -> int:
+        return cached_elements(self.facts, form)
+
 
 SMALL = MlaShape(hidden=24, heads=3, head_dim=8, rope=4, value_dim=6, latent=10, query_latent=12)
 
@@ -241,7 +265,7 @@ def test_that_the_flops_are_those_that_torch_counts(shape: MlaShape, tokens: int
         latent_cache(weights, hidden[:, -tokens:], context - tokens)
         run(weights, hidden[:, -tokens:], cache)
 
-    cost = mla_cost(shape, form, tokens=tokens, context=context, batch=2)
+    cost = mla_cost(shape.facts, shape.hidden, form, tokens=tokens, context=context, batch=2)
 
     # The reference multiplies the whole rectangle; the formula counts the pairs that the mask leaves.
     rectangle = cost.attention_flops * tokens * context // visible_pairs(tokens, context)
@@ -254,10 +278,13 @@ def test_that_weights_and_caches_have_the_counted_sizes() -> None:
     keys, values = expanded_keys_values(weights, cache)
 
     tensors = [getattr(weights, item.name) for item in dataclasses.fields(weights)]
-    assert SMALL.weights == sum(tensor.numel() for tensor in tensors if tensor is not None)
+    matrices = projections(SMALL.facts, SMALL.hidden)
+    assert sum(matrix.parameters for matrix in matrices) == sum(
+        tensor.numel() for tensor in tensors if tensor is not None
+    )
     assert SMALL.cached_elements(MlaForm.ABSORBED) == cache.numel() / 5
     assert SMALL.cached_elements(MlaForm.EXPANDED_CACHE) == (keys.numel() + values.numel()) / 5
-    cost = mla_cost(SMALL, MlaForm.ABSORBED, tokens=1, context=5, element_bytes=8)
+    cost = mla_cost(SMALL.facts, SMALL.hidden, MlaForm.ABSORBED, tokens=1, context=5, element_bytes=8)
     assert cost.cache_read_bytes == cache.numel() * cache.element_size()
 
 
@@ -272,7 +299,9 @@ def test_that_deepseek_v3_caches_70272_bytes_per_token_and_absorption_pays_in_de
     v3 = MlaShape(hidden=7168, heads=128, head_dim=128, rope=64, value_dim=128, latent=512, query_latent=1536)
 
     assert 61 * 2 * v3.cached_elements(MlaForm.ABSORBED) == 70_272
-    decode, prefill = ({f: mla_cost(v3, f, tokens=t, context=8192) for f in MlaForm} for t in (1, 8192))
+    decode, prefill = (
+        {f: mla_cost(v3.facts, v3.hidden, f, tokens=t, context=8192) for f in MlaForm} for t in (1, 8192)
+    )
     assert decode[MlaForm.ABSORBED].flops < decode[MlaForm.REBUILT].flops
     assert prefill[MlaForm.ABSORBED].flops > prefill[MlaForm.REBUILT].flops
     assert decode[MlaForm.ABSORBED].cache_read_bytes < decode[MlaForm.EXPANDED_CACHE].cache_read_bytes / 50

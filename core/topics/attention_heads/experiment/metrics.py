@@ -15,7 +15,7 @@ from core.topics.attention_heads.decode_step import (
     causal_pairs,
     linear_work,
 )
-from core.topics.attention_heads.mla_cost import MlaForm, MlaShape, mla_cost
+from core.topics.attention_heads.mla_cost import MlaForm, mla_cost
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.scheme_costs import SchemeCosts
 from core.topics.attention_heads.schemes import USUAL_KV_HEADS, attending, changed, grouped, latent
@@ -188,23 +188,12 @@ def _training_flops(planned: Plan, *, shared: bool) -> float:
 def _mla_forms(planned: Plan) -> Metrics:
     """One decoding step of one layer and one sequence with MLA: absorbed, with K and V of all tokens built anew, and
     with K and V of every head in the cache."""
-    attention = attending(planned.original)
-    facts = latent(attention).latent
-    assert facts is not None
-    shape = MlaShape(
-        hidden=planned.original.hidden,
-        heads=attention.heads,
-        head_dim=facts.content,
-        rope=facts.rotary,
-        value_dim=attention.v_head_dim,
-        latent=facts.rank,
-        query_latent=facts.query_rank or None,
-    )
+    attention, hidden = latent(attending(planned.original)), planned.original.hidden
     context = planned.params.context
     note = tr("one layer, one sequence, a context of {context:,}", context=context)
     found = {}
     for form in MlaForm:
-        cost, name = mla_cost(shape, form, tokens=1, context=context), form.value.replace(" ", "-")
+        cost, name = mla_cost(attention, hidden, form, tokens=1, context=context), form.value.replace(" ", "-")
         found[f"mla.{name}.flops"] = _modelled(cost.flops, "FLOP", note)
         found[f"mla.{name}.cache_read_bytes"] = _modelled(cost.cache_read_bytes, "bytes", note)
     return found

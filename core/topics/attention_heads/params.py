@@ -186,6 +186,11 @@ class AttentionHeadsParams(Params):
         return self.convert and bool(self.model_folder.strip() or not self.config.strip())
 
     @property
+    def scheme(self) -> str:
+        """The chosen attention: a number of KV heads makes the model's own GQA."""
+        return GQA if self.attention == MODEL and self.kv_heads else self.attention
+
+    @property
     def traced_dtype(self) -> str:
         """The element type of the cache in a run: that of the params, and bf16 for int4, which no kernel here reads."""
         return "bf16" if self.cache_dtype == "int4" else self.cache_dtype

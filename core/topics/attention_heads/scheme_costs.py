@@ -24,7 +24,15 @@ from core.model_configs import (
 )
 from core.topics.attention_heads.decode_step import Step, step
 from core.topics.attention_heads.params import AttentionHeadsParams
-from core.topics.attention_heads.schemes import attending, changed, divisors, grouped, latent, scheme_title
+from core.topics.attention_heads.schemes import (
+    attending,
+    changed,
+    divisors,
+    grouped,
+    latent,
+    scheme_title,
+    usual_kv_heads,
+)
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,7 @@ def coster(params: AttentionHeadsParams, gpu: Gpu) -> Callable[[ModelFacts, str]
 
 def alternatives(original: ModelFacts, cost: Callable[[ModelFacts, str], SchemeCosts]) -> tuple[SchemeCosts, ...]:
     """MHA, GQA with 8 KV heads where they divide the heads, MQA, MLA."""
-    heads = attending(original).heads
-    numbers = [heads, *(number for number in (8,) if 1 < number < heads and heads % number == 0), 1]
-    models = [_all_grouped(original, number) for number in dict.fromkeys(numbers)]
+    models = [_all_grouped(original, number) for number in usual_kv_heads(attending(original).heads)]
     return tuple(cost(model, scheme_title(attending(model))) for model in (*models, changed(original, latent)))
 
 

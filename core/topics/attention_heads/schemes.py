@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import Text, tr, verbatim
+from core.contracts.text import tr
 from core.model_configs import AttentionFacts, LatentFacts, LayerFacts, ModelFacts
-from core.topics.attention_heads.params import GQA, MHA, MLA, MODEL, MQA, AttentionHeadsParams
+from core.topics.attention_heads.params import MHA, MLA, MODEL, MQA, AttentionHeadsParams
 
 USUAL_KV_HEADS = 8
 """The GQA paper settles on 8 groups (Ainslie et al. 2023, arXiv 2305.13245, section 3)."""
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """One attention: `id` is that of the params, `kv_heads` is None for MLA. `attention` is one layer's."""
-
-    id: str
-    kv_heads: int | None
-    attention: AttentionFacts
-
-    @property
-    def title(self) -> Text:
-        return verbatim(scheme_title(self.attention))
 
 
 def scheme_title(attention: AttentionFacts) -> str:
@@ -48,6 +35,11 @@ def attending(model: ModelFacts) -> AttentionFacts:
 def divisors(heads: int) -> tuple[int, ...]:
     """The possible numbers of KV heads, from `heads` down to 1."""
     return tuple(kv_heads for kv_heads in range(heads, 0, -1) if heads % kv_heads == 0)
+
+
+def usual_kv_heads(heads: int) -> tuple[int, ...]:
+    """The numbers of KV heads that are compared: MHA's, 8 where they divide the heads, and MQA's; each once."""
+    return tuple(count for count in divisors(heads) if count in (heads, USUAL_KV_HEADS, 1))
 
 
 def grouped(attention: AttentionFacts, kv_heads: int) -> AttentionFacts:
@@ -76,9 +68,7 @@ def latent(attention: AttentionFacts) -> AttentionFacts:
 
 def chosen(params: AttentionHeadsParams, attention: AttentionFacts) -> AttentionFacts:
     """One layer's attention under the params. Raises InvalidParams for KV heads that do not divide its heads."""
-    scheme = params.attention
-    if scheme == MODEL:
-        scheme = GQA if params.kv_heads else MODEL
+    scheme = params.scheme
     if scheme == MODEL:
         return attention
     if scheme == MLA:
@@ -121,6 +111,6 @@ def changed(model: ModelFacts, change: Callable[[AttentionFacts], AttentionFacts
 
 def with_attention(model: ModelFacts, params: AttentionHeadsParams) -> ModelFacts:
     """The model under the params. Raises InvalidParams for KV heads that do not divide the heads of some layer."""
-    if params.attention == MODEL and not params.kv_heads:
+    if params.scheme == MODEL:
         return model
     return changed(model, lambda attention: chosen(params, attention))

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
 from core.contracts.text import EMPTY, sentences, tr
-from core.topics.attention_heads.params import GQA, MHA, MODEL, MQA, AttentionHeadsParams
+from core.topics.attention_heads.params import GQA, MHA, MQA, AttentionHeadsParams
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult
 from gui import theme as themes
@@ -149,10 +149,8 @@ class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
         return head if isinstance(head, int) else None
 
     def _draw_control(self, plan: Plan) -> None:
-        params = plan.params
         kv_heads = None if plan.attention.latent is not None else plan.attention.kv_heads
-        scheme = GQA if params.attention == MODEL and params.kv_heads else params.attention
-        self.control.show_choice(scheme, plan.possible_kv_heads, kv_heads)
+        self.control.show_choice(plan.params.scheme, plan.possible_kv_heads, kv_heads)
 
     def _write_remarks(self, plan: Plan) -> None:
         """What was assumed, else what the model is, in one line; the tool tip has all of it."""

@@ -25,7 +25,7 @@ from core.topics.attention_heads.experiment.inputs import (
 )
 from core.topics.attention_heads.params import MHA, MLA, AttentionHeadsParams
 from core.topics.attention_heads.result import TracedDecode
-from core.topics.attention_heads.schemes import USUAL_KV_HEADS, chosen, grouped, latent, scheme_title
+from core.topics.attention_heads.schemes import chosen, grouped, latent, scheme_title, usual_kv_heads
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic, moved_bytes
 from kernels.attention import TENSOR_OF_ARGUMENT
 from kernels.attention.decode import DecodeImpl, DecodeOutput
@@ -51,9 +51,8 @@ def attentions(params: AttentionHeadsParams, original: ModelFacts) -> dict[str, 
     """By title: the chosen attention first, then MHA, GQA with 8 KV heads where they divide the heads, MQA and MLA."""
     attention = original.attention
     assert attention is not None  # a model without attention has no plan
-    heads = attention.heads
-    numbers = (heads, *((USUAL_KV_HEADS,) if heads > USUAL_KV_HEADS and heads % USUAL_KV_HEADS == 0 else ()), 1)
-    found = [chosen(params, attention), *(grouped(attention, number) for number in numbers), latent(attention)]
+    others = (grouped(attention, number) for number in usual_kv_heads(attention.heads))
+    found = [chosen(params, attention), *others, latent(attention)]
     by_title: dict[str, AttentionFacts] = {}
     for each in found:
         by_title.setdefault(scheme_title(each), each)

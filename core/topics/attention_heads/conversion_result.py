@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from core.contracts.archive import Array
+from core.topics.attention_heads.schemes import divisors
 
 
 class Grouping(StrEnum):
@@ -69,22 +68,16 @@ class ConversionStudy:
     """All conversions of one model, in the order in which they ran; fewer while the study runs.
 
     `kv_heads` and `kv_parameters` are those of the model before. `tokens` is the number of tokens that the losses
-    predict. `steps` and `learning_rate` are those of the tuning that was asked for; `steps_before` is the number of
-    pretraining steps, None if unknown. `loss_before` in nats per token.
+    predict. `steps` are those of the tuning that was asked for. `loss_before` in nats per token.
     """
 
     model: str
-    layers: int
     heads: int
     kv_heads: int
-    head_dim: int
     kv_parameters: int
     tokens: int
     loss_before: float | None
-    loss_before_stderr: float | None
     steps: int
-    learning_rate: float
-    steps_before: int | None
     results: tuple[ConversionResult, ...] = ()
 
     def result(self, kv_heads: int, grouping: Grouping) -> ConversionResult | None:
@@ -97,7 +90,7 @@ class ConversionStudy:
 
 def possible_kv_heads(kv_heads: int) -> tuple[int, ...]:
     """The numbers of KV heads that a model with `kv_heads` can be converted to, largest first."""
-    return tuple(count for count in range(kv_heads - 1, 0, -1) if kv_heads % count == 0)
+    return divisors(kv_heads)[1:]
 
 
 def all_settings(kv_heads: int) -> tuple[ConversionSetting, ...]:
@@ -107,9 +100,3 @@ def all_settings(kv_heads: int) -> tuple[ConversionSetting, ...]:
         groupings = (Grouping.NEIGHBOURS, Grouping.SIMILAR, Grouping.RANDOM) if count > 1 else (Grouping.NEIGHBOURS,)
         settings += [ConversionSetting(count, grouping) for grouping in groupings]
     return tuple(settings)
-
-
-def largest_error(result: ConversionResult) -> tuple[int, int]:
-    """Layer and head with the largest error, counted from 0."""
-    layer, head = np.unravel_index(int(np.argmax(result.head_error)), result.head_error.shape)
-    return int(layer), int(head)

@@ -38,9 +38,6 @@ class Work:
         """FLOP per byte; 0 where nothing is read."""
         return self.flops / self.hbm_bytes if self.hbm_bytes else 0.0
 
-    def __add__(self, other: Work) -> Work:
-        return Work(self.flops + other.flops, self.hbm_bytes + other.hbm_bytes)
-
 
 @dataclass(frozen=True)
 class Step:

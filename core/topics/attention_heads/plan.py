@@ -103,11 +103,6 @@ class Plan:
         return self.schemes[0]
 
     @property
-    def group_size(self) -> int:
-        """Query heads per KV head. All heads of MLA share one latent vector."""
-        return self.attention.heads if self.attention.latent else self.attention.heads // self.attention.kv_heads
-
-    @property
     def possible_kv_heads(self) -> tuple[int, ...]:
         """From all heads down to one."""
         return divisors(self.attention.heads)

@@ -9,11 +9,10 @@ from core.model_configs import AttentionFacts
 
 @dataclass(frozen=True)
 class Projection:
-    """One matrix of an attention layer, [out, in]. `shared_by` query heads read each of its heads' outputs."""
+    """One matrix of an attention layer, [out, in]."""
 
     name: str
     shape: tuple[int, int]
-    shared_by: int = 1
 
     @property
     def parameters(self) -> int:
@@ -25,12 +24,11 @@ def projections(attention: AttentionFacts, hidden: int) -> tuple[Projection, ...
     heads, facts = attention.heads, attention.latent
     output = Projection("o_proj", (hidden, heads * attention.v_head_dim))
     if facts is None:
-        group = heads // attention.kv_heads
         gate = 2 if attention.gated else 1
         return (
             Projection("q_proj", (gate * heads * attention.head_dim, hidden)),
-            Projection("k_proj", (attention.kv_heads * attention.head_dim, hidden), group),
-            Projection("v_proj", (attention.kv_heads * attention.v_head_dim, hidden), group),
+            Projection("k_proj", (attention.kv_heads * attention.head_dim, hidden)),
+            Projection("v_proj", (attention.kv_heads * attention.v_head_dim, hidden)),
             output,
         )
     queries: tuple[Projection, ...] = (Projection("q_proj", (heads * attention.head_dim, hidden)),)
@@ -41,7 +39,7 @@ def projections(attention: AttentionFacts, hidden: int) -> tuple[Projection, ...
         )
     return (
         *queries,
-        Projection("kv_a_proj", (facts.rank + facts.rotary, hidden), heads),
+        Projection("kv_a_proj", (facts.rank + facts.rotary, hidden)),
         Projection("kv_b_proj", (heads * (facts.content + attention.v_head_dim), facts.rank)),
         output,
     )

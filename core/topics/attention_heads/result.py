@@ -8,7 +8,7 @@ from core.comparison import ImplResult
 from core.contracts.result import Result
 from core.topics.attention_heads.conversion_result import ConversionStudy
 from core.topics.attention_heads.params import AttentionHeadsParams
-from core.trace.kernel_traffic import TensorTraffic, by_tensor
+from core.trace.kernel_traffic import TensorTraffic
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,3 @@ class AttentionHeadsResult(Result):
     def decode(self, key: str) -> TracedDecode | None:
         """The trace of one attention; None if the run has none."""
         return next((each for each in self.decodes if each.key == key), None)
-
-    @property
-    def traffic_by_tensor(self) -> tuple[TensorTraffic, ...]:
-        """One entry per kernel and tensor."""
-        return tuple(by_tensor(self.traffic))

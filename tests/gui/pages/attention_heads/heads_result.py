@@ -75,9 +75,8 @@ def study(settings: int | None = None, *, steps: int = 20, heads: int = HEADS) -
     """The conversions of a small model; only the first `settings` of them while the study runs."""
     results = tuple(conversion(setting, steps, heads) for setting in all_settings(heads)[:settings])
     return ConversionStudy(
-        model="small model", layers=LAYERS, heads=heads, kv_heads=heads, head_dim=HEAD_DIM,
-        kv_parameters=2 * LAYERS * heads * HEAD_DIM * 128, tokens=8192, loss_before=BEFORE, loss_before_stderr=0.01,
-        steps=steps, learning_rate=1e-3, steps_before=1000, results=results,
+        model="small model", heads=heads, kv_heads=heads, kv_parameters=2 * LAYERS * heads * HEAD_DIM * 128,
+        tokens=8192, loss_before=BEFORE, steps=steps, results=results,
     )  # fmt: skip
 
 

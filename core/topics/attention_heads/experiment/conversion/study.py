@@ -164,15 +164,10 @@ def _empty_study(prepared: Prepared, tuning: Tuning) -> ConversionStudy:
     layers = prepared.layers
     return ConversionStudy(
         model=prepared.source.model.name,
-        layers=len(layers.names),
         heads=layers.heads,
         kv_heads=layers.kv_heads,
-        head_dim=layers.head_dim,
         kv_parameters=layers.kv_parameters(prepared.model),
         tokens=prepared.loss.tokens,
         loss_before=number_or_none(prepared.loss.loss),
-        loss_before_stderr=number_or_none(prepared.loss.standard_error),
         steps=tuning.steps,
-        learning_rate=tuning.learning_rate,
-        steps_before=prepared.source.steps_before,
     )

@@ -35,13 +35,12 @@ _HELD_OUT_SHARE = 5
 @dataclass(frozen=True)
 class Source:
     """`held_out` and `training` are windows of token ids [length + 1]; they share no text. Tuning draws batches of
-    `batch` windows. `steps_before` is the number of pretraining steps, None if unknown."""
+    `batch` windows."""
 
     model: SmallModel
     held_out: tuple[torch.Tensor, ...]
     training: tuple[torch.Tensor, ...]
     batch: int
-    steps_before: int | None
 
 
 def small_model_source(progress: ProgressCallback | None = None, config: ModelConfig = STANDARD) -> Source:
@@ -55,7 +54,6 @@ def small_model_source(progress: ProgressCallback | None = None, config: ModelCo
         held_out=tuple(held_out[:_HELD_OUT_WINDOWS]),
         training=tuple(window for tokens in read for window in tokens),
         batch=config.batch,
-        steps_before=config.steps,
     )
 
 
@@ -103,7 +101,6 @@ def folder_source(
         held_out=tuple(held_out),
         training=tuple(training),
         batch=_FOLDER_BATCH,
-        steps_before=None,
     )
 
 

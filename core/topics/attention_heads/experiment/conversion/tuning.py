@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -23,14 +21,13 @@ _CLIP_NORM = 1.0
 
 @dataclass(frozen=True)
 class Tuning:
-    """`steps` steps of AdamW on all weights, with warm-up and cosine decay from `learning_rate`. 0 steps tune nothing.
+    """`steps` steps of AdamW on all weights, with warm-up and cosine decay from `learning_rate`.
 
-    After `max_seconds` no new step begins. Where that happens, the curve is shorter, and it depends on the machine.
+    0 steps tune nothing.
     """
 
     steps: int = 40
     learning_rate: float = 1e-3
-    max_seconds: float = math.inf
 
 
 def tune(
@@ -58,13 +55,10 @@ def tune(
         after_step=lambda step: schedule.step(),
     )
     losses: list[float] = []
-    started = monotonic()
     model.train()
     for step in steps:
         losses.append(step.loss)
         progress(step.step, tuning.steps, tr("tuning: loss {loss:.2f}", loss=step.loss))
-        if monotonic() - started > tuning.max_seconds:
-            break
     model.eval()
     return np.array(losses, dtype=np.float32)
 

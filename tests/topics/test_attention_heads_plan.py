@@ -180,7 +180,7 @@ def test_that_any_parameters_have_a_plan_or_a_problem_of_a_field(**values: Any) 
     assert planned.cache.growth_per_token <= planned.cache.per_token
     low, high = planned.chosen.step.tokens_per_second
     assert 0 < low < high
-    mha, mqa = (next(each for each in planned.schemes[1:] if each.key == key) for key in ("MHA", "MQA"))
+    mha, mqa = (next(each for each in planned.schemes[1:] if each.title == key) for key in ("MHA", "MQA"))
     assert mqa.cache_bytes_per_token <= planned.chosen.cache_bytes_per_token or planned.attention.latent
     assert mqa.parameters.total <= mha.parameters.total
     assert all(metric.value == metric.value for metric in modelled_metrics(planned).values())

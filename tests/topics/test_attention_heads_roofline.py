@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.hardware.gpus import gpu as find_gpu
-from core.model_configs import AttentionFacts, preset
+from core.model_configs import AttentionFacts, CacheSetting, Deployment, preset
 from core.topics.attention_heads.decode_step import bound, causal_pairs, linear_work, step
 from core.topics.attention_heads.params import AttentionHeadsParams
 from core.topics.attention_heads.plan import plan
@@ -52,7 +52,7 @@ def test_that_each_of_eight_gpus_reads_its_own_copy_of_what_is_replicated(
 ) -> None:
     """MLA's vectors whole; one of 2 KV heads; one of 8 KV heads, where nothing is replicated."""
     facts, gpu, context = preset(model), find_gpu("h100-sxm"), 1 << 18
-    found = step(facts, gpu, 8, context, 1, "bf16", "bf16").seconds
+    found = step(facts, Deployment(gpu, CacheSetting(context, tensor_parallel=8))).seconds
     weights = bound(linear_work(facts, 1, "bf16"), gpu, "bf16").time_ms * 1e-3 / 8
     assert found == pytest.approx(context * bytes_per_gpu_and_token / gpu.hbm_bytes_per_s + weights, rel=1e-12)
 

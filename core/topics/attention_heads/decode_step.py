@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.hardware.gpus import Gpu
-from core.hardware.roofline import Roofline
-from core.model_configs import AttentionFacts, CacheDtype, ModelFacts, WeightDtype, parameters
+from core.hardware.roofline import Roofline, roofline
+from core.model_configs import AttentionFacts, CacheDtype, Deployment, ModelFacts, WeightDtype, parameters
 from core.model_configs.cache import cached_tokens, kv_heads_per_gpu, layer_bytes_per_token, state_bytes
 from core.model_configs.memory import weight_bits
 from core.model_configs.parameters import mlp_parameters
@@ -20,6 +20,8 @@ EFFICIENCY = 0.8
 """The share of the bound that a step is assumed to reach, in the middle of the band."""
 BAND = 0.25
 """Half the width of the band, as a share of its middle."""
+BAND_ENDS = EFFICIENCY * (1 - BAND), EFFICIENCY * (1 + BAND)
+"""The ends of the band, as shares of the bound."""
 LARGE_BATCH = 256
 """Sequences, to show what batching changes."""
 _COMPUTE_DTYPE = {"fp32": "fp32", "bf16": "bf16", "fp8": "fp8", "int4": "bf16"}
@@ -114,12 +116,13 @@ def linear_work(model: ModelFacts, tokens: int, dtype: WeightDtype) -> Work:
     return Work(2.0 * tokens * active, read)
 
 
-def step(
-    model: ModelFacts, gpu: Gpu, gpus: int, context: int, batch: int, cache: CacheDtype, weights: WeightDtype
-) -> Step:
-    """One step of decoding on `gpus` GPUs that share the heads and the matrices of every layer."""
-    attention, linear = attention_work(model, context, batch, cache), linear_work(model, batch, weights)
-    slowest = attention if gpus == 1 else attention_work(model, context, batch, cache, gpus)
+def step(model: ModelFacts, deployment: Deployment) -> Step:
+    """One step of decoding on GPUs that share the heads and the matrices of every layer."""
+    gpu, cache, weights = deployment.gpu, deployment.cache, deployment.weights
+    batch, gpus = cache.batch, cache.tensor_parallel
+    attention = attention_work(model, cache.context, batch, cache.dtype)
+    slowest = attention if gpus == 1 else attention_work(model, cache.context, batch, cache.dtype, gpus)
+    linear = linear_work(model, batch, weights)
     time_ms = bound(slowest, gpu, "bf16").time_ms + bound(linear, gpu, weights).time_ms / gpus
     return Step(attention, linear, batch, time_ms * 1e-3)
 
@@ -127,8 +130,7 @@ def step(
 def bound(work: Work, gpu: Gpu, dtype: str) -> Roofline:
     """The roofline of one kind of work. Where the GPU has no peak for the precision, that of bf16."""
     compute = _COMPUTE_DTYPE.get(dtype, "bf16")
-    peak = gpu.tflops.get(compute, gpu.tflops["bf16"])
-    return Roofline(work.flops, work.hbm_bytes, peak * 1e12, gpu.hbm_bytes_per_s)
+    return roofline(work.flops, work.hbm_bytes, gpu, compute if compute in gpu.tflops else "bf16")
 
 
 def causal_pairs(attention: AttentionFacts, tokens: int) -> float:

@@ -37,7 +37,7 @@ from core.topics.attention_heads.scheme_costs import (
     SchemeCosts,
     alternatives,
     by_kv_heads,
-    coster,
+    cost,
     deployment_of,
 )
 from core.topics.attention_heads.schemes import attending, divisors, with_attention
@@ -152,9 +152,8 @@ def check(params: AttentionHeadsParams) -> None:
 def _plan(params: AttentionHeadsParams, original: ModelFacts) -> Plan:
     model = with_attention(original, params)
     attention, gpu = attending(model), find_gpu(params.gpu)
-    cost = coster(params, gpu)
     deployment = deployment_of(params, gpu)
-    chosen = cost(model, "")
+    chosen = cost(model, deployment)
     return Plan(
         params=params,
         original=original,
@@ -162,8 +161,8 @@ def _plan(params: AttentionHeadsParams, original: ModelFacts) -> Plan:
         attention=attention,
         gpu=gpu,
         projections=projections(attention, model.hidden),
-        schemes=(chosen, *alternatives(original, cost)),
-        by_kv_heads=by_kv_heads(params, original, gpu),
+        schemes=(chosen, *alternatives(original, deployment)),
+        by_kv_heads=by_kv_heads(original, deployment),
         cache=CacheBytes(
             needed_bytes(model, deployment.cache),
             allocated_bytes(model, deployment.cache),
@@ -171,7 +170,7 @@ def _plan(params: AttentionHeadsParams, original: ModelFacts) -> Plan:
             growth_per_token(model, deployment.cache.dtype),
         ),
         capacity=_capacity(model, deployment, chosen),
-        points=roofline_points(params, model, gpu),
+        points=roofline_points(model, deployment),
         remarks=_remarks(params, model),
     )
 

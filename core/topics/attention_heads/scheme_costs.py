@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,12 +36,8 @@ from core.topics.attention_heads.schemes import (
 
 @dataclass(frozen=True)
 class SchemeCosts:
-    """One attention in the same model: what it costs. Modelled.
+    """One attention in the same model: what it costs. Modelled. `cache_bytes_per_token` counts every layer whole."""
 
-    `key` identifies it: '' for the chosen one, otherwise its title. `cache_bytes_per_token` counts every layer whole.
-    """
-
-    key: str
     title: str
     kv_heads: int | None
     parameters: Parameters
@@ -82,38 +77,25 @@ def deployment_of(params: AttentionHeadsParams, gpu: Gpu) -> Deployment:
     return Deployment(gpu, setting, params.weight_dtype)  # type: ignore[arg-type]
 
 
-def _step(params: AttentionHeadsParams, model: ModelFacts, gpu: Gpu) -> Step:
-    deployment = deployment_of(params, gpu)
-    return step(
-        model, gpu, params.tensor_parallel, params.context, params.batch, deployment.cache.dtype, deployment.weights
+def cost(model: ModelFacts, deployment: Deployment) -> SchemeCosts:
+    """What a model with its attention costs when it is served so."""
+    attention = attending(model)
+    return SchemeCosts(
+        title=scheme_title(attention),
+        kv_heads=None if attention.latent else attention.kv_heads,
+        parameters=parameters(model),
+        cache_bytes_per_token=bytes_per_token(model, deployment.cache.dtype),
+        cache_bytes=needed_bytes(model, deployment.cache),
+        step=step(model, deployment),
+        longest_context=longest_context(model, deployment),
+        largest_batch=largest_batch(model, deployment),
     )
 
 
-def coster(params: AttentionHeadsParams, gpu: Gpu) -> Callable[[ModelFacts, str], SchemeCosts]:
-    """What a model with some attention costs under the params: a function of the model and of the key of its costs."""
-    deployment = deployment_of(params, gpu)
-
-    def cost(model: ModelFacts, key: str) -> SchemeCosts:
-        attention = attending(model)
-        return SchemeCosts(
-            key=key,
-            title=scheme_title(attention),
-            kv_heads=None if attention.latent else attention.kv_heads,
-            parameters=parameters(model),
-            cache_bytes_per_token=bytes_per_token(model, deployment.cache.dtype),
-            cache_bytes=needed_bytes(model, deployment.cache),
-            step=_step(params, model, gpu),
-            longest_context=longest_context(model, deployment),
-            largest_batch=largest_batch(model, deployment),
-        )
-
-    return cost
-
-
-def alternatives(original: ModelFacts, cost: Callable[[ModelFacts, str], SchemeCosts]) -> tuple[SchemeCosts, ...]:
+def alternatives(original: ModelFacts, deployment: Deployment) -> tuple[SchemeCosts, ...]:
     """MHA, GQA with 8 KV heads where they divide the heads, MQA, MLA."""
     models = [_all_grouped(original, number) for number in usual_kv_heads(attending(original).heads)]
-    return tuple(cost(model, scheme_title(attending(model))) for model in (*models, changed(original, latent)))
+    return tuple(cost(model, deployment) for model in (*models, changed(original, latent)))
 
 
 @lru_cache(maxsize=256)
@@ -128,12 +110,12 @@ def _all_grouped(model: ModelFacts, kv_heads: int) -> ModelFacts:
     return changed(model, change)
 
 
-def by_kv_heads(params: AttentionHeadsParams, original: ModelFacts, gpu: Gpu) -> KvHeadCurve:
+def by_kv_heads(original: ModelFacts, deployment: Deployment) -> KvHeadCurve:
     """The costs of the model for every number of KV heads that divides its query heads."""
     numbers = divisors(attending(original).heads)
     models = [_all_grouped(original, number) for number in numbers]
-    steps = [_step(params, model, gpu) for model in models]
-    dtype = deployment_of(params, gpu).cache.dtype
+    steps = [step(model, deployment) for model in models]
+    dtype = deployment.cache.dtype
     return KvHeadCurve(
         kv_heads=np.array(numbers, dtype=np.int64),
         parameters=np.array([parameters(model).total for model in models], dtype=np.float64),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from core.contracts.text import Text, listed, sentences, tr, tr_in, tr_plural
 from core.format import format_quantity, quantity
 from core.model_configs import LayerKind
-from core.topics.attention_heads.decode_step import BAND, EFFICIENCY
+from core.topics.attention_heads.decode_step import BAND_ENDS
 from core.topics.attention_heads.plan import Plan
 from gui.charts.ticks import short_quantity
 from gui.pages.attention_heads.wording import band, context
@@ -68,8 +68,8 @@ def numbers(plan: Plan) -> list[Number]:
                 tr(
                     "All sequences together, on {gpus} × {gpu}. From {low:.0%} to {high:.0%} of what bandwidth and "
                     "peak allow.",
-                    low=EFFICIENCY * (1 - BAND),
-                    high=EFFICIENCY * (1 + BAND),
+                    low=BAND_ENDS[0],
+                    high=BAND_ENDS[1],
                     gpus=params.tensor_parallel,
                     gpu=plan.gpu.name,
                 )

@@ -7,7 +7,7 @@ from typing import Any
 from core.contracts.text import tr
 from core.format import format_quantity, quantity
 from core.language_model.folder_config import MAX_CONTEXT
-from core.topics.attention_heads.decode_step import BAND, EFFICIENCY
+from core.topics.attention_heads.decode_step import BAND_ENDS
 from core.topics.attention_heads.params import GQA, MHA, MLA, MQA
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.scheme_costs import SchemeCosts
@@ -15,7 +15,6 @@ from gui.charts.row_chart_spec import Band, Cell, Column, Ink, LegendKey, Row, R
 from gui.charts.ticks import short_quantity
 from gui.pages.attention_heads.wording import band, context, short_context
 
-_LOW, _HIGH = EFFICIENCY * (1 - BAND), EFFICIENCY * (1 + BAND)
 EMPTY = tr("The schemes appear here once the parameters are valid.")
 _CACHE, _UP_TO, _BAND = Ink("series.2", 0.85), Ink("series.3", 0.3), Ink("series.3", 0.9)
 
@@ -31,7 +30,9 @@ def scheme_rows(plan: Plan) -> RowSpec:
     )
     legend = (
         LegendKey(str(tr("KV cache")), _CACHE),
-        LegendKey(str(tr("tokens/s, {low:.0%} to {high:.0%} of the bound", low=_LOW, high=_HIGH)), _BAND),
+        LegendKey(
+            str(tr("tokens/s, {low:.0%} to {high:.0%} of the bound", low=BAND_ENDS[0], high=BAND_ENDS[1])), _BAND
+        ),
     )
     return RowSpec(columns, (Band(tuple(map(_row, shown(plan)))),), (legend,))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.contracts.result import Metric, Provenance
 from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.hardware.roofline import ridge_point
 from core.model_configs import ModelFacts, bytes_per_token, preset, state_bytes
 from core.model_configs.parameters import parameters
 from core.topics.attention_heads.decode_step import (
@@ -11,13 +12,12 @@ from core.topics.attention_heads.decode_step import (
     Step,
     attention_flops_per_key,
     attention_work,
-    bound,
     causal_pairs,
     linear_work,
 )
 from core.topics.attention_heads.mla_cost import MlaForm, mla_cost
 from core.topics.attention_heads.plan import Plan
-from core.topics.attention_heads.scheme_costs import SchemeCosts
+from core.topics.attention_heads.scheme_costs import SchemeCosts, deployment_of
 from core.topics.attention_heads.schemes import USUAL_KV_HEADS, attending, changed, grouped, latent
 
 Metrics = dict[str, Metric]
@@ -115,7 +115,7 @@ def _schemes(planned: Plan) -> Metrics:
 
 
 def _scheme(scheme: SchemeCosts) -> Metrics:
-    name, counts = scheme.key.lower(), scheme.parameters
+    name, counts = scheme.title.lower(), scheme.parameters
     found = {
         f"{name}.parameters": _modelled(counts.total, "parameters"),
         f"{name}.query_parameters": _modelled(counts.query, "parameters"),
@@ -139,27 +139,24 @@ def _step(name: str, step: Step) -> Metrics:
 
 def _work(planned: Plan) -> Metrics:
     """Prefill of one sequence, and decode at the batch of the params."""
-    found, params = {}, planned.params
-    gpu = verbatim(planned.gpu.name)
+    found, gpu = {}, verbatim(planned.gpu.name)
     for point in planned.points:
-        if point.phase == "decode" and point.batch != params.batch:
+        if point.phase == "decode" and point.batch != planned.params.batch:
             continue
-        roof = bound(point.work, planned.gpu, "bf16" if point.part == "attention" else params.weight_dtype)
         name, note = f"{point.phase}.{point.part}", tr("batch {batch:,}", batch=point.batch)
         found[f"{name}.flops"] = _modelled(point.work.flops, "FLOP", note)
         found[f"{name}.intensity"] = _modelled(point.work.intensity, "FLOP/B", note)
-        found[f"{name}.bound_ms"] = _modelled(roof.time_ms, "ms", tr("{gpu}, a lower limit", gpu=gpu))
-        found["gpu.ridge"] = _modelled(bound(point.work, planned.gpu, "bf16").ridge_flops_per_byte, "FLOP/B", gpu)
-    return found
+        found[f"{name}.bound_ms"] = _modelled(point.roof.time_ms, "ms", tr("{gpu}, a lower limit", gpu=gpu))
+    return found | {"gpu.ridge": _modelled(ridge_point(planned.gpu, "bf16"), "FLOP/B", gpu)}
 
 
 def _batching(planned: Plan) -> Metrics:
-    model, params = planned.model, planned.params
-    found = {}
+    model, deployment = planned.model, deployment_of(planned.params, planned.gpu)
+    cache, found = deployment.cache, {}
     for name, batch in (("one", 1), ("large", LARGE_BATCH)):
         note = tr("batch {batch:,}", batch=batch)
-        attention = attention_work(model, params.context, batch, params.cache_dtype)  # type: ignore[arg-type]
-        linear = linear_work(model, batch, params.weight_dtype)  # type: ignore[arg-type]
+        attention = attention_work(model, cache.context, batch, cache.dtype)
+        linear = linear_work(model, batch, deployment.weights)
         found[f"batch.{name}.attention_intensity"] = _modelled(attention.intensity, "FLOP/B", note)
         found[f"batch.{name}.linear_intensity"] = _modelled(linear.intensity, "FLOP/B", note)
     return found

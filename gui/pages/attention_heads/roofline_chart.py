@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
 from core.format import quantity
+from core.hardware.gpus import Gpu
+from core.hardware.roofline import attainable_tflops, peak_tflops, ridge_point
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
@@ -32,19 +34,23 @@ _NEAR_PLACES = 3
 
 @dataclass(frozen=True)
 class Roof:
-    """What the GPU can reach: bandwidth x intensity, up to `peak_tflops`."""
+    """What a GPU can reach in a precision: bandwidth x intensity, up to `peak_tflops`."""
 
     name: str
-    peak_tflops: float
-    bandwidth_tb_s: float
+    gpu: Gpu
+    dtype: str
+
+    @property
+    def peak_tflops(self) -> float:
+        return peak_tflops(self.gpu, self.dtype)
 
     @property
     def ridge(self) -> float:
         """FLOP per byte from which on the peak is the bound."""
-        return self.peak_tflops / self.bandwidth_tb_s
+        return ridge_point(self.gpu, self.dtype)
 
     def at(self, intensity: float) -> float:
-        return min(self.peak_tflops, intensity * self.bandwidth_tb_s)
+        return attainable_tflops(self.gpu, self.dtype, intensity)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,6 @@ class RooflineChart(Figure):
                 dashed = roof is not self.roofs[0]
                 style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
                 line.setPen(pg.mkPen(theme.muted if dashed else theme.text, width=1.4 if dashed else 2, style=style))
-        self._lines[1].setVisible(len(self.roofs) > 1)
         self._shade.setData([left, math.log10(ridge)], [top, top])
         self._shade.setFillLevel(bottom)
         self._shade.setBrush(colour(theme.series[1], _SHADE))

@@ -18,12 +18,11 @@ def roofs(plan: Plan) -> list[Roof]:
     """That of attention; and that of the linear layers if they compute in another precision."""
     attention = next(point for point in plan.points if point.part == "attention").roof
     linear = next(point for point in plan.points if point.part == "linear").roof
-    bandwidth = attention.bandwidth_bytes_per_s / 1e12
-    first = Roof(plan.gpu.name, attention.peak_flops_per_s / 1e12, bandwidth)
+    first = Roof(plan.gpu.name, plan.gpu, "bf16")
     if linear.peak_flops_per_s == attention.peak_flops_per_s:
         return [first]
-    name = tr("peak in {dtype}", dtype=plan.params.weight_dtype)
-    return [first, Roof(str(name), linear.peak_flops_per_s / 1e12, bandwidth)]
+    dtype = plan.params.weight_dtype
+    return [first, Roof(str(tr("peak in {dtype}", dtype=dtype)), plan.gpu, dtype)]
 
 
 def points(plan: Plan, fitting: AttentionHeadsResult | None) -> list[Point]:

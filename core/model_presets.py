@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.model_configs import AttentionFacts, MlpFacts, ModelFacts, parameters, parse_config, preset
+from core.model_configs.projections import projections
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,7 @@ class Architecture:
         hidden, (attention, mlp) = self.facts.hidden, self.block
         inward = ("gate_proj", "up_proj") if mlp.gated else ("up_proj",)
         return {
-            "q_proj": (attention.heads * attention.head_dim, hidden),
-            "k_proj": (attention.kv_heads * attention.head_dim, hidden),
-            "v_proj": (attention.kv_heads * attention.v_head_dim, hidden),
-            "o_proj": (hidden, attention.heads * attention.v_head_dim),
+            **{projection.name: projection.shape for projection in projections(attention, hidden)},
             **dict.fromkeys(inward, (mlp.width, hidden)),
             "down_proj": (hidden, mlp.width),
         }

@@ -19,7 +19,7 @@ from core.hardware.gpus import Gpu
 from core.language_model.folder_config import MAX_CONTEXT
 from core.model_configs.cache import CacheSetting, allocated_bytes_per_gpu, kv_heads_per_gpu, sequence_cost
 from core.model_configs.facts import LayerFacts, ModelFacts
-from core.model_configs.parameters import mlp_parameters, parameters, projections
+from core.model_configs.parameters import attention_parameters, mlp_parameters, parameters
 
 WeightDtype = Literal["fp32", "bf16", "fp8", "int4"]
 WEIGHT_DTYPES: tuple[WeightDtype, ...] = get_args(WeightDtype)
@@ -96,7 +96,7 @@ def _matrices_per_gpu(layer: LayerFacts, facts: ModelFacts, tensor_parallel: int
     found = 0.0
     attention = layer.attention
     if attention is not None:
-        parts = projections(attention, facts.hidden)
+        parts = attention_parameters(attention, facts.hidden)
         kv_share = kv_heads_per_gpu(attention, tensor_parallel) / attention.kv_heads
         latent = attention.latent
         copied = facts.hidden * (latent.rank + latent.rotary + latent.query_rank) if latent is not None else 0

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from core.model_configs.facts import AttentionFacts, LayerFacts, MlpFacts, ModelFacts
+from core.model_configs.projections import projections
+
+_PARTS = {
+    "q_proj": "query",
+    "q_a_proj": "query",
+    "q_b_proj": "query",
+    "k_proj": "key",
+    "v_proj": "value",
+    "kv_a_proj": "latent",
+    "kv_b_proj": "latent",
+    "o_proj": "output",
+}
+"""The part in which each projection counts."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ def parameters(facts: ModelFacts) -> Parameters:
     for layer, count in facts.groups:
         norms += count * _norms(layer)
         if layer.attention is not None:
-            parts = projections(layer.attention, facts.hidden)
+            parts = attention_parameters(layer.attention, facts.hidden)
             query += count * parts["query"]
             key += count * parts["key"]
             value += count * parts["value"]
@@ -79,24 +93,23 @@ def parameters(facts: ModelFacts) -> Parameters:
     )
 
 
-def projections(attention: AttentionFacts, hidden: int) -> dict[str, int]:
-    """The parameters of one layer's projections: query, key, value, output, latent.
+@cache
+def attention_parameters(attention: AttentionFacts, hidden: int) -> Mapping[str, int]:
+    """The parameters of one layer's projections with their biases, by part of `Parameters`.
 
     A layer that reads another layer's cache has no K and V of its own to project (as in Hunyuan; Gemma 3n stores them
     in its checkpoint without using them).
     """
-    heads, size, value_size = attention.heads, attention.head_dim, attention.v_head_dim
-    output = heads * value_size * hidden + attention.o_bias
-    if attention.latent is not None:
-        rank, rotary, queries = attention.latent.rank, attention.latent.rotary, attention.latent.query_rank
-        query = (hidden + heads * size) * queries if queries else hidden * heads * size
-        latent = hidden * (rank + rotary) + rank * heads * (attention.latent.content + value_size)
-        return {"query": query, "key": 0, "value": 0, "output": output, "latent": latent}
-    query = hidden * heads * size * (2 if attention.gated else 1) + attention.q_bias + attention.sinks
-    own = attention.cache_of is None
-    key = hidden * attention.kv_heads * size + attention.k_bias if own else 0
-    value = hidden * attention.kv_heads * value_size + attention.v_bias if own else 0
-    return {"query": query, "key": key, "value": value, "output": output, "latent": 0}
+    parts = {
+        "query": attention.q_bias + attention.sinks,
+        "key": attention.k_bias,
+        "value": attention.v_bias,
+        "output": attention.o_bias,
+        "latent": 0,
+    }
+    for projection in projections(attention, hidden):
+        parts[_PARTS[projection.name]] += projection.parameters
+    return parts if attention.cache_of is None else {**parts, "key": 0, "value": 0}
 
 
 def mlp_parameters(mlp: MlpFacts, hidden: int, experts: int) -> int:

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.language_model.libraries import silent_transformers
 from core.model_configs import AttentionFacts, LatentFacts
+from core.model_configs.projections import projections
 from core.topics.attention_heads.mla_cost import MlaForm, cached_elements, mla_cost, visible_pairs
-from core.topics.attention_heads.projections import projections
 from kernels.attention.mla import (
     MlaWeights,
     absorbed,

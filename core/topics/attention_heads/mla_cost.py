@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.model_configs import AttentionFacts
+from core.model_configs.projections import projections
 from core.topics.attention_heads.decode_step import attention_flops_per_key
-from core.topics.attention_heads.projections import projections
 
 
 class MlaForm(StrEnum):

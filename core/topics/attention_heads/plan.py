@@ -29,8 +29,8 @@ from core.model_configs import (
     read_model,
     tensor_parallel_problem,
 )
+from core.model_configs.projections import Projection, projections
 from core.topics.attention_heads.params import MODEL, AttentionHeadsParams
-from core.topics.attention_heads.projections import Projection, projections
 from core.topics.attention_heads.roofline_points import RooflinePoint, roofline_points
 from core.topics.attention_heads.scheme_costs import (
     KvHeadCurve,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.contracts.text import EMPTY, Text, tr, tr_plural
+from core.model_configs.projections import Projection
 from core.topics.attention_heads.plan import Plan
-from core.topics.attention_heads.projections import Projection
 
 _SYMBOLS = {
     "q_proj": "Q",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.model_configs import AttentionFacts
+from core.model_configs.facts import AttentionFacts
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,50 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 from kernels.errors import InvalidInputs, Unavailable, Value
+from kernels.targets import DEFAULT_SM_COUNT
 
 
 def has_triton() -> bool:
     return importlib.util.find_spec("triton") is not None
 
 
+_chosen_target: ContextVar[str | None] = ContextVar("chosen_target", default=None)
+
+
+@contextmanager
+def choosing_for(target: str | None) -> Iterator[None]:
+    """Inside the block, launchers choose tile sizes as they do on this GPU ('sm_90'), to trace or compile its kernels
+    where there is none; None changes nothing."""
+    token = _chosen_target.set(target)
+    try:
+        yield
+    finally:
+        _chosen_target.reset(token)
+
+
 def device_target(device: torch.device) -> str | None:
-    """Triton's name for the GPU: 'sm_90', 'gfx942'; None for a CPU."""
+    """Triton's name for the GPU: 'sm_90', 'gfx942'; None for a CPU. Inside `choosing_for`, the one that is named."""
+    chosen = _chosen_target.get()
+    if chosen is not None:
+        return chosen
     if device.type != "cuda":
         return None
     if torch.version.hip is not None:
         return str(torch.cuda.get_device_properties(device).gcnArchName).split(":")[0]
     major, minor = torch.cuda.get_device_capability(device)
     return f"sm_{major}{minor}"
+
+
+def sm_count(device: torch.device) -> int:
+    """SMs of the GPU; those of an H100 for a CPU."""
+    if device.type != "cuda":
+        return DEFAULT_SM_COUNT
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def triton_unavailable(device: torch.device) -> Unavailable | None:

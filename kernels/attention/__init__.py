@@ -1,5 +1,7 @@
 """Attention: the reference, three standard passes, flash, block-sparse under any mask, decode, and PyTorch's own.
 
+Forward and backward, except for decode.
+
 Names are imported on first use: `decode_traffic` and `decode_tiling` need no torch, and the window's process imports
 them.
 """

@@ -8,7 +8,7 @@ import torch
 from torch.nn.attention import SDPBackend
 
 from kernels.attention.impl import Impl, available
-from kernels.attention.inputs import check_blocks, check_extras, check_inputs, check_scale
+from kernels.attention.inputs import are_describable, check_blocks, check_extras, check_inputs, check_scale
 from kernels.attention.output import AttentionOutput, Timeline
 from kernels.attention.reference import reference_forward
 from kernels.attention.tiling import choose_tiling
@@ -46,6 +46,8 @@ def attention(
     outputs zeros and a log-sum-exp of -inf. `softmax_scale` defaults to 1 / sqrt(head_dim). `block_q` and `block_kv`
     are the tile sizes of the Triton kernels; None chooses them for the GPU (64 x 64 on CPU tensors).
 
+    The output is differentiable in q, k and v; the other tensors that Triton kernels return carry no gradient.
+
     Raises InvalidInputs for unsupported shapes, dtypes and options, Unavailable when `impl` cannot run here. Triton
     kernels need a GPU, unless the launches are intercepted and executed on CPU tensors.
     """
@@ -56,7 +58,7 @@ def attention(
     check_blocks(block_q, block_kv)
     check_extras(impl, q.device, return_lse=return_lse, timeline=timeline)
     if impl.is_triton:
-        return _triton_attention(q, k, v, impl, causal, scale, block_q, block_kv, timeline)
+        return _triton_attention(q, k, v, impl, causal, scale, (block_q, block_kv), timeline)
     if unavailable := available(impl, q.device):
         raise unavailable
     if impl is Impl.REFERENCE:
@@ -75,22 +77,29 @@ def _triton_attention(
     impl: Impl,
     causal: bool,
     scale: float,
-    block_q: int | None,
-    block_kv: int | None,
+    blocks: tuple[int | None, int | None],
     timeline: bool,
 ) -> AttentionOutput:
     target = device_target(q.device)
+    block_q, block_kv = blocks
     tiling = choose_tiling(
-        head_dim=q.shape[3], element_bytes=q.element_size(), target=target, block_q=block_q, block_kv=block_kv
+        head_dim=q.shape[3],
+        element_bytes=q.element_size(),
+        target=target,
+        block_q=block_q,
+        block_kv=block_kv,
+        describable=impl is Impl.TRITON_FLASH and are_describable(q, k, v),
     )
     with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
         # Imported late: Triton does not exist on every platform, and the other implementations do not need it.
-        from kernels.attention.triton.flash import flash_forward, read_timeline
-        from kernels.attention.triton.standard import standard_forward
+        from kernels.attention.autograd import flash, standard
+        from kernels.attention.triton.flash import read_timeline
 
         if impl is Impl.TRITON_STANDARD:
-            out, s, p = standard_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)
+            out, s, p = standard(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling)
             return AttentionOutput(out, s=s, p=p, tiling=tiling)
-        out, lse, times = flash_forward(q, k, v, causal=causal, softmax_scale=scale, tiling=tiling, timeline=timeline)
+        out, lse, times = flash(
+            q, k, v, mask=causal, softmax_scale=scale, tiling=tiling, blocks=blocks, timeline=timeline
+        )
         recorded = None if times is None else read_timeline(times, q, tiling, causal=causal)
         return AttentionOutput(out, lse=lse, tiling=tiling, timeline=recorded)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from kernels.attention.mask import MaskDescription, Term, visible
+from kernels.attention.tile_lists import TileLists, most_visits_first, row_bounds, tile_lists
 from kernels.attention.tiles import TileClass, tile_classes
 from kernels.errors import InvalidInputs
 
@@ -85,9 +86,43 @@ class BlockMask:
             device=self.device,
         )
 
+    @cached_property
+    def by_query(self) -> TileLists:
+        """The key tiles of every query tile, for the backward pass. One that extends past the last key counts as
+        partial."""
+        classes = self.classes.clone()
+        if self.key_len % self.block_kv:
+            classes[..., -1][classes[..., -1] == TileClass.FULL] = TileClass.PARTIAL
+        return tile_lists(classes)
+
+    @cached_property
+    def by_key(self) -> TileLists:
+        """The query tiles of every key tile, for the backward pass."""
+        return tile_lists(self.classes.mT)
+
+    def with_tiles(self, block_q: int, block_kv: int) -> BlockMask:
+        """The same mask in tiles of another size; made on first use, then cached."""
+        if (block_q, block_kv) == (self.block_q, self.block_kv):
+            return self
+        if (block_q, block_kv) not in self._in_other_tiles:
+            self._in_other_tiles[block_q, block_kv] = block_mask(
+                self.description,
+                batch=self.batch,
+                query_len=self.query_len,
+                key_len=self.key_len,
+                block_q=block_q,
+                block_kv=block_kv,
+                device=self.device,
+            )
+        return self._in_other_tiles[block_q, block_kv]
+
+    @cached_property
+    def _in_other_tiles(self) -> dict[tuple[int, int], BlockMask]:
+        return {}
+
     @property
     def list_bytes(self) -> int:
-        """Bytes of what the kernel reads of a mask: the lists and the operands of the predicates."""
+        """Bytes of what the forward kernel reads of a mask: the lists and the operands of the predicates."""
         lists = (self.full_runs, self.partial, self.bounds, self.order)
         packed = (self.packed.limits, self.packed.q_ids, self.packed.kv_ids)
         return sum(tensor.numel() * tensor.element_size() for tensor in (*lists, *packed))
@@ -128,8 +163,8 @@ def block_mask(
         classes=classes,
         full_runs=full_runs,
         partial=is_partial.nonzero()[:, 2].to(torch.int32),
-        bounds=torch.cat([_row_bounds(run_counts), _row_bounds(is_partial.sum(-1))], dim=-1).to(torch.int32),
-        order=torch.sort(visits, dim=-1, descending=True, stable=True).indices.to(torch.int32),
+        bounds=torch.cat([row_bounds(run_counts), row_bounds(is_partial.sum(-1))], dim=-1).to(torch.int32),
+        order=most_visits_first(visits),
         packed=_packed(description, query_len, key_len, torch.device(device)),
     )
 
@@ -147,12 +182,6 @@ def _runs(flags: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     edges = torch.nn.functional.pad(flags.to(torch.int8), (1, 1)).diff(dim=-1)
     firsts, ends = ((edges == change).nonzero()[:, -1] for change in (1, -1))
     return torch.stack([firsts, ends], dim=-1).to(torch.int32), (edges == 1).sum(-1)
-
-
-def _row_bounds(counts: torch.Tensor) -> torch.Tensor:
-    """First and end index of each row's entries in the flat list of all rows: [..., 2]."""
-    ends = counts.flatten().cumsum(0).view(counts.shape)
-    return torch.stack([ends - counts, ends], dim=-1)
 
 
 def _packed(description: MaskDescription, query_len: int, key_len: int, device: torch.device) -> PackedTerms:

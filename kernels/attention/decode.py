@@ -15,7 +15,6 @@ from kernels.attention.decode_inputs import FP8, MAX_QUERY_LEN, PAGE_SIZES, Deco
 from kernels.attention.decode_reference import decode_reference
 from kernels.attention.decode_rivals import flex_decode, naive_decode, sdpa_decode
 from kernels.attention.decode_tiling import (
-    DEFAULT_SM_COUNT,
     MAX_SPLITS,
     DecodeTiling,
     choose_decode_tiling,
@@ -23,7 +22,7 @@ from kernels.attention.decode_tiling import (
 )
 from kernels.attention.inputs import check_blocks
 from kernels.errors import InvalidInputs, Unavailable
-from kernels.launching import device_target, has_triton, launching, triton_unavailable
+from kernels.launching import device_target, has_triton, launching, sm_count, triton_unavailable
 
 __all__ = [
     "MAX_QUERY_LEN",
@@ -209,7 +208,7 @@ def _triton_decode(
         block_rows=block_rows, block_kv=block_kv,
     )  # fmt: skip
     splits = splits or choose_splits(
-        batch=q.shape[0], kv_heads=inputs.kv_heads, key_len=inputs.most_keys_read, sm_count=_sm_count(q.device),
+        batch=q.shape[0], kv_heads=inputs.kv_heads, key_len=inputs.most_keys_read, sm_count=sm_count(q.device),
         block_kv=tiling.block_kv, row_tiles=tiling.row_tiles(inputs.rows),
     )  # fmt: skip
     tiles = {"block_q": tiling.block_rows, "block_kv": tiling.block_kv}
@@ -219,9 +218,3 @@ def _triton_decode(
 
         out, lse = decode_forward(inputs, tiling=tiling, splits=splits)
     return DecodeOutput(out, lse, tiling, splits)
-
-
-def _sm_count(device: torch.device) -> int:
-    if device.type != "cuda":
-        return DEFAULT_SM_COUNT
-    return int(torch.cuda.get_device_properties(device).multi_processor_count)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.attention.tiling import shared_bytes_of
+from kernels.targets import is_amd, power_of_two
 
 MIN_ROWS = 16
 """The least rows of a matrix product in Triton."""
 MAX_SPLITS = 128
-DEFAULT_SM_COUNT = 132
-"""SMs of an H100 SXM (NVIDIA H100 whitepaper). For tensors on a CPU, where a kernel is only traced."""
 _MAX_ACCUMULATED = 128 * 128
 """Elements of the output tile that 8 warps keep in registers."""
 _TILE_BYTES = 40 << 10
@@ -47,9 +46,9 @@ def choose_decode_tiling(
     Tile sizes given by the caller are kept. `page_size` is 0 for a contiguous cache.
     """
     target = target or "sm_90"
-    is_amd, value_block = target.startswith("gfx"), power_of_two(value_dim)
+    value_block = power_of_two(value_dim)
     if block_rows is None:
-        accumulated = _MAX_ACCUMULATED // 2 if is_amd or element_bytes == 4 else _MAX_ACCUMULATED
+        accumulated = _MAX_ACCUMULATED // 2 if is_amd(target) or element_bytes == 4 else _MAX_ACCUMULATED
         most_rows = max(MIN_ROWS, min(128, accumulated // value_block))
         block_rows = min(max(MIN_ROWS, power_of_two(rows)), most_rows)
     row_bytes = element_bytes * (key_dim if v_in_k else key_dim + value_dim)
@@ -59,7 +58,7 @@ def choose_decode_tiling(
         block_kv = max(16, min(_most_keys(block_rows, value_block, element_bytes, page_size, target), fitting))
     num_warps = 8 if element_bytes == 4 or block_rows * value_block >= 64 * 128 else 4
     stages = max(1, min(3, (shared_bytes // 2) // (block_kv * row_bytes)))
-    return DecodeTiling(block_rows, block_kv, num_warps, min(stages, 2) if is_amd else stages)
+    return DecodeTiling(block_rows, block_kv, num_warps, min(stages, 2) if is_amd(target) else stages)
 
 
 def _most_keys(block_rows: int, value_block: int, element_bytes: int, page_size: int, target: str) -> int:
@@ -86,8 +85,3 @@ def choose_splits(*, batch: int, kv_heads: int, key_len: int, sm_count: int, blo
     most = max(1, min(MAX_SPLITS, slots, -(-key_len // block_kv)))
     fill = [programs * n / slots / -(-programs * n // slots) for n in range(1, most + 1)]
     return next(n for n, filled in enumerate(fill, 1) if filled >= _ENOUGH * max(fill))
-
-
-def power_of_two(n: int) -> int:
-    """The least power of two that is at least n."""
-    return 1 << max(n - 1, 0).bit_length()

@@ -17,6 +17,13 @@ TENSOR_OF_ARGUMENT = {
     "p_ptr": "P",
     "o_ptr": "O",
     "lse_ptr": "LSE",
+    "dp_ptr": "dP",
+    "ds_ptr": "dS",
+    "delta_ptr": "D",
+    "do_ptr": "dO",
+    "dq_ptr": "dQ",
+    "dk_ptr": "dK",
+    "dv_ptr": "dV",
 }
 """The tensor behind each pointer argument of the Triton kernels."""
 

@@ -56,6 +56,17 @@ def check_inputs(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
         )
 
 
+def are_describable(*tensors: torch.Tensor) -> bool:
+    """Whether the hardware can copy tiles of them by descriptor: their rows are contiguous, and rows, heads and
+    sequences start at multiples of 16 bytes (CUDA driver API, cuTensorMapEncodeTiled)."""
+    return all(
+        tensor.stride(-1) == 1
+        and all(stride > 0 and stride * tensor.element_size() % 16 == 0 for stride in tensor.stride()[:-1])
+        and tensor.data_ptr() % 16 == 0
+        for tensor in tensors
+    )
+
+
 def check_scale(softmax_scale: float) -> None:
     """Raises InvalidInputs unless the scale is positive: the kernels take the row maximum before they scale it."""
     if not (math.isfinite(softmax_scale) and softmax_scale > 0):

@@ -34,7 +34,7 @@ class AttentionOutput:
               for triton-flash, which always writes it; None for the others
     s         scaled and masked scores [batch, heads, query_len, key_len]: triton-standard only
     p         probabilities, like s: triton-standard and torch-naive
-    tiling    how the Triton kernels were launched
+    tiling    how the Triton kernels were launched, and how triton-flash copied its tiles
     timeline  triton-flash on an NVIDIA GPU, if requested
     """
 

@@ -41,3 +41,35 @@ def masked_reference_forward(
         base = lse[:, head].masked_fill(lse[:, head].isneginf(), 0.0)
         out[:, head] = torch.exp(scores - base[..., None]) @ values
     return out, lse
+
+
+def reference_backward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dout: torch.Tensor, *, causal: bool, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """`masked_reference_backward` under a causal mask or no mask."""
+    mask = visible(q.shape[2], k.shape[2], causal=causal, device=q.device)
+    return masked_reference_backward(q, k, v, dout, mask=mask, softmax_scale=softmax_scale)
+
+
+def masked_reference_backward(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dout: torch.Tensor, *, mask: torch.Tensor, softmax_scale: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The gradients of `masked_reference_forward` for the gradient `dout` of its output: dq, dk, dv, float64.
+
+    dV = P^T dO, dP = dO V^T, dS = P * (dP - rowsum(P * dP)), dQ = scale dS K, dK = scale dS^T Q (Dao et al. 2022,
+    appendix B). Query heads that share a KV head add up in dk and dv. A fully masked row gives zeros everywhere.
+    """
+    heads_per_kv_head = q.shape[1] // k.shape[1]
+    dq, dk, dv = (torch.zeros(t.shape, dtype=torch.float64, device=t.device) for t in (q, k, v))
+    for head in range(q.shape[1]):
+        kv_head = head // heads_per_kv_head
+        queries, d_head = q[:, head].double(), dout[:, head].double()
+        keys, values = (t[:, kv_head].double() for t in (k, v))
+        scores = (softmax_scale * (queries @ keys.mT)).masked_fill(~mask, float("-inf"))
+        p = torch.softmax(scores, dim=-1).masked_fill(~mask, 0.0)  # softmax gives NaN in a fully masked row
+        dp = d_head @ values.mT
+        ds = p * (dp - (p * dp).sum(-1, keepdim=True))
+        dq[:, head] = softmax_scale * (ds @ keys)
+        dk[:, kv_head] += softmax_scale * (ds.mT @ queries)
+        dv[:, kv_head] += p.mT @ d_head
+    return dq, dk, dv

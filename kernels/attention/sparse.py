@@ -62,6 +62,9 @@ def sparse_attention(
     For a fully masked row the reference and the block-sparse kernel return zeros and a log-sum-exp of -inf. The others
     return what PyTorch computes, NaN included: nothing is repaired here, because the experiment shows the difference.
 
+    Differentiable in q, k and v. For a fully masked row the block-sparse kernels give zero gradients. They cut the mask
+    into tiles for the backward pass at its first use and keep that in the BlockMask; the log-sum-exp has no gradient.
+
     Raises InvalidInputs for shapes, dtypes, masks and options that do not fit, Unavailable when `impl` cannot run here.
     """
     impl = SparseImpl(impl)
@@ -75,7 +78,8 @@ def sparse_attention(
         check_timeline_device(q.device)
     tiling = _tiling(q, mask, block_q, block_kv)
     if impl is SparseImpl.BLOCK_SPARSE:
-        return _block_sparse(q, k, v, _fitting(mask, q, k, tiling), scale, tiling, timeline)
+        fitting = _fitting(mask, q, k, tiling)
+        return _block_sparse(q, k, v, fitting, scale, tiling, (block_q, block_kv), timeline)
     if unavailable := sparse_available(impl, q.device):
         raise unavailable
     if impl is SparseImpl.FLEX:
@@ -101,14 +105,16 @@ def _block_sparse(
     mask: BlockMask,
     scale: float,
     tiling: Tiling,
+    blocks: tuple[int | None, int | None],
     timeline: bool,
 ) -> AttentionOutput:
     with launching(q.device, tiles=tiling.described(head_dim=q.shape[3], dtype=q.dtype)):
         # Imported late: Triton does not exist on every platform, and the other implementations do not need it.
-        from kernels.attention.triton.block_sparse import block_sparse_forward, read_timeline
+        from kernels.attention.autograd import flash
+        from kernels.attention.triton.block_sparse import read_timeline
 
-        out, lse, times = block_sparse_forward(
-            q, k, v, mask=mask, softmax_scale=scale, tiling=tiling, timeline=timeline
+        out, lse, times = flash(
+            q, k, v, mask=mask, softmax_scale=scale, tiling=tiling, blocks=blocks, timeline=timeline
         )
         recorded = None if times is None else read_timeline(times, mask)
     return AttentionOutput(out, lse=lse, tiling=tiling, timeline=recorded)

@@ -6,7 +6,6 @@ import warnings
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from kernels.attention.reference import visible
@@ -82,6 +81,9 @@ def sdpa_forward(
                 raise Unavailable(
                     "SDPA's flash backend on CPU aligns its causal mask top-left only: use equal query and key lengths."
                 )
+            # Not above: it imports TorchDynamo, which takes longer than the rest of a page's first run.
+            from torch.nn.attention.bias import causal_lower_right
+
             mask = causal_lower_right(q.shape[2], k.shape[2])
         else:
             mask = visible(q.shape[2], k.shape[2], causal=True, device=q.device)

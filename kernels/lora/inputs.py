@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from kernels.errors import InvalidInputs
+from kernels.input_checks import check_devices, check_dtype
 from kernels.lora.impl import Impl
 from kernels.quantization.formats import FORMATS, FormatId
 from kernels.quantization.impl import Impl as QuantizationImpl
 from kernels.quantization.inputs import check_config
 from kernels.quantization.output import Quantized
 
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 MAX_RANK = 64
 """A tile with all rank columns must fit on chip."""
 
@@ -34,7 +34,7 @@ def check_linear(
         raise InvalidInputs(
             "x, the weight, A and B must have the same dtype, not {dtypes}: convert them.", dtypes=names
         )
-    _check_devices(x, {"weight": weight, "A": a, "B": b})
+    check_devices(x, {"weight": weight, "A": a, "B": b})
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in not_differentiable):
         raise InvalidInputs("The unfused kernels have no backward: call them under torch.no_grad().")
 
@@ -52,7 +52,7 @@ def check_nf4(x: torch.Tensor, quantized: Quantized, a: torch.Tensor, b: torch.T
     if a.dtype != x.dtype or b.dtype != x.dtype:
         dtypes = f"{x.dtype}, {a.dtype}, {b.dtype}"
         raise InvalidInputs("x, A and B must have the same dtype, not {dtypes}: convert them.", dtypes=dtypes)
-    _check_devices(x, {"weight": quantized.codes, "A": a, "B": b})
+    check_devices(x, {"weight": quantized.codes, "A": a, "B": b})
     if impl is Impl.TRITON_UNFUSED:
         raise InvalidInputs("The NF4 product has no unfused Triton kernels: use triton, torch or peft.")
     if impl is Impl.PEFT:
@@ -77,10 +77,7 @@ def check_importance(
     """Raises InvalidInputs if the four tensors do not match or a smoothing factor is not in (0, 1)."""
     named = {"values": values, "gradients": gradients, "sensitivity": sensitivity, "uncertainty": uncertainty}
     for name, tensor in named.items():
-        if tensor.dtype not in DTYPES:
-            raise InvalidInputs(
-                "{name} must be float32, float16 or bfloat16, not {dtype}.", name=name, dtype=str(tensor.dtype)
-            )
+        check_dtype(name, tensor)
         if tensor.shape != values.shape or tensor.dtype != values.dtype:
             raise InvalidInputs(
                 "{name} {shape} {dtype} and values {values_shape} {values_dtype} differ: use the same shape and dtype "
@@ -93,7 +90,7 @@ def check_importance(
             )
         if not tensor.is_contiguous():
             raise InvalidInputs("{name} must be contiguous: call contiguous().", name=name)
-    _check_devices(values, {name: tensor for name, tensor in named.items() if tensor is not values})
+    check_devices(values, {name: tensor for name, tensor in named.items() if tensor is not values})
     if values.numel() == 0:
         raise InvalidInputs("The importance update needs at least one value.")
     for name, beta in (("beta1", beta1), ("beta2", beta2)):
@@ -125,16 +122,4 @@ def _check_shapes(x: torch.Tensor, weight: tuple[int, int], a: torch.Tensor, b: 
         )
     if not 1 <= a.shape[0] <= MAX_RANK:
         raise InvalidInputs("The rank must be 1 to {largest}, not {rank}.", largest=MAX_RANK, rank=a.shape[0])
-    if x.dtype not in DTYPES:
-        raise InvalidInputs("{name} must be float32, float16 or bfloat16, not {dtype}.", name="x", dtype=str(x.dtype))
-
-
-def _check_devices(first: torch.Tensor, others: dict[str, torch.Tensor]) -> None:
-    for name, tensor in others.items():
-        if tensor.device != first.device:
-            raise InvalidInputs(
-                "{name} is on {device}, the other tensors are on {other_device}: move them to one device.",
-                name=name,
-                device=str(tensor.device),
-                other_device=str(first.device),
-            )
+    check_dtype("x", x)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.lora.impl import Down
+from kernels.targets import WARP_GROUP_TARGETS, is_amd, power_of_two
 
-_WARP_GROUP_TARGETS = ("sm_90", "sm_100", "sm_103")
 _MIN_RANK_COLUMNS = 16
 _FLOPS_PER_BYTE = {2: 128, 4: 16}
 """Roughly the FLOPs that a GPU computes while it reads one byte. A100: 312 TFLOP/s in bfloat16, 19.5 in float32,
@@ -29,7 +29,7 @@ class Tiling:
 
 def rank_columns(rank: int) -> int:
     """The number of columns of the tile with x Aᵀ: a power of two that the matrix instructions support."""
-    return max(_MIN_RANK_COLUMNS, 1 << (rank - 1).bit_length())
+    return max(_MIN_RANK_COLUMNS, power_of_two(rank))
 
 
 def choose_down(*, rank: int, cols: int, tiling: Tiling, element_bytes: int) -> Down:
@@ -50,9 +50,9 @@ def choose_tiling(*, element_bytes: int, target: str | None) -> Tiling:
         # Exact float32 products keep their operands in registers, and larger tiles spill. Also, Triton 3.7 runs tiles
         # of 64 rows on Blackwell tensor cores as TF32, although IEEE products are requested.
         return Tiling(32, 64, 32, _GROUP, 8, 2)
-    if target in _WARP_GROUP_TARGETS:
+    if target in WARP_GROUP_TARGETS:
         return Tiling(128, 256, 64, _GROUP, 8, 3)
-    if target is not None and target.startswith("gfx"):
+    if is_amd(target):
         return Tiling(128, 128, 64, _GROUP, 8, 2)
     return Tiling(128, 128, 32, _GROUP, 8, 3)
 
@@ -62,4 +62,4 @@ def choose_nf4_tiling(*, element_bytes: int, target: str | None) -> Tiling:
     multiples or divisors of every block size."""
     if element_bytes == 4:
         return Tiling(32, 32, 32, _GROUP, 8, 2)
-    return Tiling(128, 64, 64, _GROUP, 8 if target in _WARP_GROUP_TARGETS else 4, 2)
+    return Tiling(128, 64, 64, _GROUP, 8 if target in WARP_GROUP_TARGETS else 4, 2)

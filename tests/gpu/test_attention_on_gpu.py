@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from kernels.attention import Impl, attention
+from kernels.attention.tiling import Copies
 from kernels.errors import Unavailable
 from tests.kernels.oracle import DTYPES, Shape, assert_as_exact_as_torch, random_qkv
 from tests.pairwise import pairwise
@@ -38,6 +39,24 @@ def test_that_every_tile_size_gives_the_same_answer(impl: Impl, block_q: int, bl
     ours = attention(q, k, v, impl=impl, causal=True, block_q=block_q, block_kv=block_kv)
 
     assert_as_exact_as_torch(ours, q, k, v, causal=True)
+
+
+@pairwise(shape=SHAPES, dtype=[torch.float16, torch.bfloat16], causal=[False, True])
+def test_that_tiles_copied_by_descriptor_give_the_answer_of_pointers(
+    shape: Shape, dtype: torch.dtype, causal: bool
+) -> None:
+    q, k, v = random_qkv(shape, dtype, "cuda")
+
+    described = attention(q, k, v, impl=Impl.TRITON_FLASH, causal=causal)
+    by_pointer = attention(q, k, v.mT.contiguous().mT, impl=Impl.TRITON_FLASH, causal=causal)
+
+    assert described.tiling is not None
+    assert by_pointer.tiling is not None
+    if described.tiling.copies is Copies.POINTERS:
+        pytest.skip("this GPU is given pointers")
+    assert by_pointer.tiling.copies is Copies.POINTERS
+    torch.testing.assert_close(described.out, by_pointer.out)
+    torch.testing.assert_close(described.lse, by_pointer.lse)
 
 
 @pytest.mark.parametrize("impl", TRITON_IMPLS)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from kernels.input_checks import DTYPES
 from kernels.lora.api import Down, Impl, available, update_importance
-from kernels.lora.inputs import DTYPES
 from tests.kernels.lora_cases import (
     LoraShape,
     assert_as_exact_as_torch,

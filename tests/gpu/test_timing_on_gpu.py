@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from core.hardware.timing import Candidate, check_against, time_candidates
+from core.hardware.timing import Candidate, check_against, measure
 from kernels.attention import Impl, attention
 from tests.kernels.oracle import Shape, random_qkv
 
@@ -21,7 +21,7 @@ def test_that_standard_attention_takes_the_memory_of_its_scores_and_flash_does_n
         for impl in (Impl.TRITON_STANDARD, Impl.TRITON_FLASH)
     ]
 
-    timings = time_candidates(candidates, "cuda", rounds=5)
+    timings = measure(candidates, "cuda", rounds=5).timings
 
     score_bytes = shape.heads * shape.query_len * shape.key_len * 2
     standard, flash = (timings[candidate.name] for candidate in candidates)
@@ -38,7 +38,7 @@ def test_that_a_matmul_takes_its_time_and_not_that_of_its_launch() -> None:
     exact = x.double() @ x.double()
     candidate = Candidate("matmul", lambda: x @ x, check_against(x @ x, exact, allowed_rms_error=1.0))
 
-    timing = time_candidates([candidate], "cuda", rounds=10)["matmul"]
+    timing = measure([candidate], "cuda", rounds=10).timings["matmul"]
 
     tflops = 2 * 4096**3 / (timing.median_ms * 1e-3) / 1e12
     assert 1 < tflops < 5000

@@ -1,12 +1,9 @@
 """Compiles the launches that a launcher really makes, for GPUs that are not there."""
 
 import re
-import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +12,10 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
+from triton.tools.tensor_descriptor import TensorDescriptor
 
-from kernels.attention import api
+from core.interpreter import cubin
+from kernels.launching import choosing_for
 
 _TYPES = {
     torch.float32: "*fp32",
@@ -45,14 +44,8 @@ class Compiled:
     asm: dict[str, Any]
 
 
-def capture(monkeypatch: pytest.MonkeyPatch, target: str, call: Callable[[], object]) -> list[Launch]:
-    """The launches that `call` makes, none of them run, tiled as attention would be on `target`."""
-    monkeypatch.setattr(api, "device_target", lambda device: target)
-    return launches_of(monkeypatch, call)
-
-
-def launches_of(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[Launch]:
-    """The launches that `call` makes, none of them run."""
+def launches_of(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], target: str | None = None) -> list[Launch]:
+    """The launches that `call` makes, none of them run, tiled as they would be on `target`."""
     launches: list[Launch] = []
 
     def run(function: JITFunction, *args: object, grid: object, warmup: bool, **kwargs: Any) -> None:
@@ -61,7 +54,8 @@ def launches_of(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> 
         launches.append(Launch(function, dict(zip(names, args, strict=False)) | kwargs, options))
 
     monkeypatch.setattr(JITFunction, "run", run)
-    call()
+    with choosing_for(target):
+        call()
     return launches
 
 
@@ -94,7 +88,10 @@ def accesses(compiled: Compiled) -> Counter[tuple[str, int]]:
 def _type_of(value: object, *, is_constant: bool) -> str:
     if isinstance(value, torch.Tensor):
         return _TYPES[value.dtype]
-    if is_constant or value is None or value == 1:
+    if isinstance(value, TensorDescriptor):
+        return f"tensordesc<{_TYPES[value.base.dtype][1:]}{value.block_shape}>"
+    # Triton makes a constant of the integer 1, but not of 1.0.
+    if is_constant or value is None or (value == 1 and not isinstance(value, float)):
         return "constexpr"
     return "fp32" if isinstance(value, float) else "i32"
 
@@ -106,12 +103,5 @@ def _gpu_target(target: str) -> GPUTarget:
 def _spills(asm: dict[str, Any]) -> bool:
     if "amdgcn" in asm:
         return any(int(count) for count in re.findall(r"\.vgpr_spill_count:\s*(\d+)", asm["amdgcn"]))
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as cubin:
-        cubin.write(asm["cubin"])
-        cubin.flush()
-        cuobjdump = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
-        usage = subprocess.run(
-            [cuobjdump, "--dump-resource-usage", cubin.name], capture_output=True, text=True, check=True
-        ).stdout
-    # The kernels keep no arrays: a stack frame is where registers were spilled to.
-    return any(int(count) for count in re.findall(r"\b(?:STACK|LOCAL):(\d+)", usage))
+    _, spilled_bytes = cubin.usage(asm)
+    return spilled_bytes > 0

@@ -147,3 +147,29 @@ def test_that_ids_beyond_32_bits_and_batches_that_differ_are_refused() -> None:
         make_block_mask(term(TermKind.KEYS_BEFORE, torch.tensor([1, 2])), 8, 8, 16, 16, batch=3)
     with pytest.raises(InvalidInputs, match="at least 1"):
         make_block_mask(causal(), 0, 8, 16, 16, batch=1)
+
+
+@given(data=st.data(), query_len=LENGTHS, key_len=LENGTHS, block_q=BLOCKS, block_kv=BLOCKS, batch=st.integers(1, 2))
+@settings(max_examples=20, deadline=None)
+def test_that_the_lists_of_the_backward_pass_hold_each_visible_tile_once_by_query_and_by_key(
+    data: st.DataObject, query_len: int, key_len: int, block_q: int, block_kv: int, batch: int
+) -> None:
+    mask = data.draw(descriptions(query_len, key_len, batch, most_terms=3))
+    blocks = make_block_mask(mask, query_len, key_len, block_q, block_kv, batch)
+    classes = blocks.classes.numpy()
+    with_ragged_end = classes.copy()
+    if key_len % block_kv:
+        with_ragged_end[..., -1][classes[..., -1] == TileClass.FULL] = TileClass.PARTIAL
+
+    for lists, expected in ((blocks.by_query, with_ragged_end), (blocks.by_key, classes.transpose(0, 2, 1))):
+        listed, tiles = np.zeros(expected.shape, dtype=int), lists.tiles.numpy()
+        visits = np.zeros(expected.shape[:2], dtype=int)
+        for sequence, kept in np.ndindex(expected.shape[:2]):
+            first, first_partial, end = lists.bounds[sequence, kept].tolist()
+            listed[sequence, kept, tiles[first:first_partial]] += TileClass.FULL
+            listed[sequence, kept, tiles[first_partial:end]] += TileClass.PARTIAL
+            visits[sequence, kept] = end - first
+        np.testing.assert_array_equal(listed, expected)
+        in_order = np.take_along_axis(visits, lists.order.numpy().astype(int), axis=1)
+        assert (np.diff(in_order, axis=1) <= 0).all()
+        assert (np.sort(lists.order.numpy(), axis=1) == np.arange(expected.shape[1])).all()

@@ -6,7 +6,6 @@ import torch
 pytest.importorskip("triton", reason="Triton is not installed here")
 
 from core.hardware.gpus import gpus
-from kernels.attention import decode
 from kernels.attention.decode import DecodeImpl, decode_attention, decode_latent_attention
 from tests.kernels.compiled import Compiled, compile_for, launches_of
 from tests.kernels.conftest import INTERPRETED
@@ -46,8 +45,7 @@ def compiled_with_heads(
 
 
 def compiled(monkeypatch: pytest.MonkeyPatch, target: str, call: object) -> list[Compiled]:
-    monkeypatch.setattr(decode, "device_target", lambda device: target)
-    return [compile_for(launch, target) for launch in launches_of(monkeypatch, call)]  # type: ignore[arg-type]
+    return [compile_for(launch, target) for launch in launches_of(monkeypatch, call, target)]  # type: ignore[arg-type]
 
 
 def assert_fits(kernels: list[Compiled], target: str) -> None:

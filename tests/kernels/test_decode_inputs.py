@@ -5,6 +5,7 @@ import torch
 
 from kernels.attention.decode import DecodeImpl, decode_attention, decode_available, decode_latent_attention
 from kernels.errors import InvalidInputs, Unavailable
+from kernels.launching import choosing_for
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.decode_cases import FP8
 
@@ -106,8 +107,6 @@ def test_that_the_kernel_on_cpu_tensors_says_that_it_needs_a_gpu() -> None:
     assert str(decode_available(DecodeImpl.TRITON, "cpu")) == str(raised.value)
 
 
-def test_that_an_8_bit_cache_needs_a_gpu_that_has_8_bit_floats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.attention.decode.device_target", lambda device: "sm_80")
-
-    with pytest.raises(Unavailable, match="but this one is sm_80"):
+def test_that_an_8_bit_cache_needs_a_gpu_that_has_8_bit_floats() -> None:
+    with choosing_for("sm_80"), pytest.raises(Unavailable, match="but this one is sm_80"):
         decode_attention(Q, KV.to(FP8), KV.to(FP8), impl=DecodeImpl.TRITON)

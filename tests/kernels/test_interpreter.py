@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_that_the_kernels_are_right_in_tritons_own_interpreter() -> None:
     """A second opinion beside the tracer's: the same tests on another executor, chosen before Triton is imported."""
     pytest.importorskip("triton")
-    tests = ["tests/kernels/test_triton_attention.py", "tests/kernels/test_decode_kernels.py"]
+    families = ("triton_attention", "attention_gradients", "decode_kernels")
+    tests = [f"tests/kernels/test_{family}.py" for family in families]
     chosen = (
         "see_no_key or views or scores or (error_is_that_of_torch and float32 and (130x63 or 63x130 or 1x77)) "
-        "or sees_no_key"
+        "or sees_no_key or neither_get_nor_give"
     )
 
     outcome = subprocess.run(

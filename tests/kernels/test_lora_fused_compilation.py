@@ -6,7 +6,6 @@ import torch
 pytest.importorskip("triton", reason="Triton is not installed here")
 
 from core.hardware.gpus import gpus
-from kernels.lora import autograd
 from kernels.lora.api import Down, lora_linear, lora_linear_nf4, update_importance
 from kernels.quantization.api import Quantized, quantize
 from tests.kernels.compiled import Compiled, Launch, accesses, compile_for, launches_of
@@ -36,7 +35,6 @@ def launches(
     dtype: torch.dtype = torch.bfloat16,
 ) -> list[Launch]:
     """Of a product and its backward pass, tiled as on `target`; none of them runs."""
-    monkeypatch.setattr(autograd, "device_target", lambda device: target)
     weight = on_meta(WIDTH, WIDTH, dtype=dtype)
     quantized: list[Quantized] = []
     launches_of(monkeypatch, lambda: quantized.append(quantize(weight, nested_block=256)))
@@ -49,7 +47,7 @@ def launches(
             y = lora_linear(x, weight, a, b, scaling=0.5, down=down)
         y.backward(on_meta(rows, WIDTH, dtype=dtype))
 
-    return launches_of(monkeypatch, forward_and_backward)
+    return launches_of(monkeypatch, forward_and_backward, target)
 
 
 def assert_fits(kernel: Compiled, target: str) -> None:

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernels.errors import Unavailable
+from kernels.input_checks import DTYPES
 from kernels.lora.api import Down, Impl, lora_linear
-from kernels.lora.inputs import DTYPES
 from kernels.lora.tiling import choose_down, choose_tiling
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.lora_cases import (

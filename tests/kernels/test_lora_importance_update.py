@@ -8,8 +8,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernels.input_checks import DTYPES
 from kernels.lora.api import Impl, update_importance
-from kernels.lora.inputs import DTYPES
 from kernels.lora.reference import reference_importance
 from tests.kernels.conftest import INTERPRETED
 

@@ -33,11 +33,10 @@ from tests.kernels.mask_cases import (
     documents,
     packed,
 )
-from tests.kernels.oracle import DTYPES, Shape, assert_masked_as_exact_as_torch, random_qkv
+from tests.kernels.oracle import DTYPES, Qkv, Shape, assert_masked_as_exact_as_torch, random_qkv
 from tests.pairwise import pairwise
 
 Emulated = AbstractContextManager[object]
-Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 RIVALS = (SparseImpl.TORCH_NAIVE, SparseImpl.SDPA_BOOL_MASK, SparseImpl.FLEX)
 

@@ -9,7 +9,7 @@ from core.hardware.gpus import gpus
 from kernels.attention import MaskDescription, TermKind, block_mask, term
 from kernels.attention.tiling import choose_tiling
 from kernels.attention.triton.block_sparse import block_sparse_forward
-from tests.kernels.compiled import Compiled, capture, compile_for
+from tests.kernels.compiled import Compiled, compile_for, launches_of
 from tests.kernels.conftest import INTERPRETED
 from tests.kernels.mask_cases import PRESETS, causal, cut, packed
 
@@ -37,9 +37,8 @@ def compiled_mask(
     blocks = block_mask(
         mask, batch=2, query_len=LENGTH, key_len=key_len, block_q=tiling.block_q, block_kv=tiling.block_kv
     )
-    (launch,) = capture(
+    (launch,) = launches_of(
         monkeypatch,
-        target,
         lambda: block_sparse_forward(
             q, k, torch.empty_like(k), mask=blocks, softmax_scale=0.1, tiling=tiling, timeline=timeline
         ),

@@ -108,3 +108,34 @@ def test_that_the_tile_of_queries_with_most_to_visit_starts_first() -> None:
 
     assert rows.tolist() == [64, 32, 0]
     assert blocks.order.tolist() == [[2, 1, 0]]
+
+
+@pytest.mark.parametrize("lengths", [(96, 64), (70, 90), (1, 33)], ids=str)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_that_the_backward_kernels_load_each_tile_that_is_not_empty_once_for_every_head(
+    preset: str, lengths: tuple[int, int]
+) -> None:
+    """The second kernel has its own tiles, and walks them for both query heads of the KV head."""
+    shape = Shape(2, HEADS, KV_HEADS, *lengths, HEAD_DIM)
+    q, k, v = (tensor.requires_grad_() for tensor in random_qkv(shape))
+    mask = PRESETS[preset](*lengths)
+    with intercept(addresses_only=True) as tracer:
+        out = sparse_attention(q, k, v, impl=SparseImpl.BLOCK_SPARSE, mask=mask, block_q=BLOCK_Q, block_kv=BLOCK_KV).out
+        torch.autograd.grad(out, (q, k, v), torch.empty_like(out))
+    _, dq_launch, dkdv_launch = tracer.launches
+
+    def elements_shown(block_q: int, block_kv: int, length: int, axis: int) -> int:
+        """Of all rows (or columns) of tiles that are not empty, in all heads."""
+        blocks = block_mask(mask, batch=2, query_len=lengths[0], key_len=lengths[1], block_q=block_q, block_kv=block_kv)
+        visited = (blocks.classes != TileClass.EMPTY).expand(2, -1, -1).sum((0, 2 - axis)).numpy()
+        block = (block_q, block_kv)[axis]
+        rows = np.minimum(block, length - np.arange(visited.size) * block)
+        return int(visited @ rows) * HEADS * HEAD_DIM
+
+    def loaded(launch: "Launch", *names: str) -> list[int]:
+        return [sum(int(access.active().sum()) for access in loads(launch, name)) for name in names]
+
+    assert loaded(dq_launch, "k_ptr", "v_ptr") == 2 * [elements_shown(BLOCK_Q, BLOCK_KV, lengths[1], 1)]
+    assert loaded(dkdv_launch, "q_ptr", "do_ptr") == 2 * [elements_shown(BLOCK_KV, BLOCK_Q, lengths[0], 0)]
+    keys = 2 * KV_HEADS * lengths[1] * HEAD_DIM
+    assert loaded(dkdv_launch, "k_ptr", "v_ptr") == [keys, keys]

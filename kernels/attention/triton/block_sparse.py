@@ -37,11 +37,23 @@ SAME_IDS = tl.constexpr(_KINDS.index(TermKind.SAME_IDS))
 
 
 @triton.jit
+def across_tile(rows, cols, KEYS_FIRST: tl.constexpr):
+    """Values of rows and columns, shaped to broadcast over a tile [rows, cols], or [cols, rows] with KEYS_FIRST."""
+    if KEYS_FIRST:
+        i, j = rows[None, :], cols[:, None]
+    else:
+        i, j = rows[:, None], cols[None, :]
+    return i, j
+
+
+@triton.jit
 def term_holds(
-    rows, cols, query_len, key_len, limit_ptr, q_ids_ptr, kv_ids_ptr, KIND: tl.constexpr, SLOT: tl.constexpr
-):
-    """One predicate on a tile: bool, broadcast over [rows, cols]. The pointers point at the sequence of the tile."""
-    i, j = rows[:, None] + (key_len - query_len), cols[None, :]
+    rows, cols, query_len, key_len, limit_ptr, q_ids_ptr, kv_ids_ptr,
+    KIND: tl.constexpr, SLOT: tl.constexpr, KEYS_FIRST: tl.constexpr,
+):  # fmt: skip
+    """One predicate on a tile: bool, broadcast over it. The pointers point at the sequence of the tile."""
+    row, j = across_tile(rows, cols, KEYS_FIRST)
+    i = row + (key_len - query_len)
     if KIND == CAUSAL:
         holds = j <= i
     elif KIND == WINDOW:
@@ -49,10 +61,11 @@ def term_holds(
     elif KIND == KEYS_BEFORE:
         holds = j < tl.load(limit_ptr)
     elif KIND == QUERIES_BEFORE:
-        holds = rows[:, None] < tl.load(limit_ptr)
+        holds = row < tl.load(limit_ptr)
     else:
-        q_ids = tl.load(q_ids_ptr + SLOT * query_len + rows, mask=rows < query_len, other=0)[:, None]
-        kv_ids = tl.load(kv_ids_ptr + SLOT * key_len + cols, mask=cols < key_len, other=0)[None, :]
+        q_ids = tl.load(q_ids_ptr + SLOT * query_len + rows, mask=rows < query_len, other=0)
+        kv_ids = tl.load(kv_ids_ptr + SLOT * key_len + cols, mask=cols < key_len, other=0)
+        q_ids, kv_ids = across_tile(q_ids, kv_ids, KEYS_FIRST)
         holds = q_ids == kv_ids if KIND == SAME_IDS else kv_ids <= q_ids
     return holds
 
@@ -62,20 +75,23 @@ def visible_cells(
     rows, cols, query_len, key_len, limits_ptr, q_ids_ptr, kv_ids_ptr,
     NUM_TERMS: tl.constexpr, TERMS: tl.constexpr, TABLE: tl.constexpr,
     ODD_ROW: tl.constexpr, ODD_SEES: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    KEYS_FIRST: tl.constexpr = False,
 ):  # fmt: skip
-    """The mask on one tile, bool [BLOCK_Q, BLOCK_KV], false where there is no key.
+    """The mask on one tile, bool [BLOCK_Q, BLOCK_KV], or its transpose with KEYS_FIRST; false where there is no key.
 
     A table with a single 1, or a single 0, is one conjunction, which is cheaper than a look-up. ODD_ROW is that row, or
     None if there is no such row, and ODD_SEES is its value. Most masks are of that kind.
     """
+    FIRST: tl.constexpr = BLOCK_KV if KEYS_FIRST else BLOCK_Q
+    SECOND: tl.constexpr = BLOCK_Q if KEYS_FIRST else BLOCK_KV
     if ODD_ROW is None:
-        answers = tl.zeros([BLOCK_Q, BLOCK_KV], tl.int32)
+        answers = tl.zeros([FIRST, SECOND], tl.int32)
     else:
-        as_odd = tl.full([BLOCK_Q, BLOCK_KV], True, tl.int1)
+        as_odd = tl.full([FIRST, SECOND], True, tl.int1)
     for k in tl.static_range(NUM_TERMS):
         holds = term_holds(
             rows, cols, query_len, key_len, limits_ptr + k, q_ids_ptr, kv_ids_ptr,
-            (TERMS >> (6 * k)) & 7, (TERMS >> (6 * k + 3)) & 7,
+            (TERMS >> (6 * k)) & 7, (TERMS >> (6 * k + 3)) & 7, KEYS_FIRST,
         )  # fmt: skip
         if ODD_ROW is None:
             answers = answers | (holds.to(tl.int32) << k)
@@ -97,7 +113,8 @@ def visible_cells(
         visible = as_odd
     else:
         visible = as_odd == 0
-    return visible & (cols < key_len)[None, :]
+    _, j = across_tile(rows, cols, KEYS_FIRST)
+    return visible & (j < key_len)
 
 
 @triton.jit
@@ -222,7 +239,7 @@ def block_sparse_forward(
         heads // k.shape[1], query_len, k.shape[2], softmax_scale * math.log2(math.e),
         HEAD_DIM=head_dim, BLOCK_Q=mask.block_q, BLOCK_KV=mask.block_kv,
         MASK_PER_SEQUENCE=mask.sequences > 1, RAGGED=k.shape[2] % mask.block_kv != 0,
-        **_constexpr_arguments(mask.description),
+        **constexpr_arguments(mask.description),
         num_warps=tiling.num_warps, num_stages=tiling.num_stages,
     )  # fmt: skip
     return out, lse, times
@@ -239,7 +256,7 @@ def read_timeline(times: torch.Tensor, mask: BlockMask) -> Timeline:
     return Timeline(sm.astype(np.int32), start_ns.copy(), end_ns.copy(), q_block, head, batch)
 
 
-def _constexpr_arguments(description: MaskDescription) -> dict[str, int | bool | None]:
+def constexpr_arguments(description: MaskDescription) -> dict[str, int | bool | None]:
     """The parts of a description known at compile time: kinds and composition, not lengths, windows or ids."""
     terms, slot = 0, 0
     for k, term in enumerate(description.terms):

@@ -36,6 +36,22 @@ def visible_keys(rows, query_len, key_len, CAUSAL: tl.constexpr):
 
 
 @triton.jit
+def walked_keys(
+    first_row, query_len, key_len, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr
+):  # fmt: skip
+    """(whole_end, keys_end) of a tile of queries: all of its rows see the key tiles before whole_end in full, and none
+    sees a key from keys_end on."""
+    if CAUSAL:
+        seen_by_first = tl.minimum(first_row + (key_len - query_len + 1), key_len)
+        last_row = tl.minimum(first_row + BLOCK_Q, query_len) - 1
+        keys_end = tl.minimum(last_row + (key_len - query_len + 1), key_len)
+    else:
+        seen_by_first = key_len
+        keys_end = key_len
+    return tl.maximum(seen_by_first, 0) // BLOCK_KV * BLOCK_KV, keys_end
+
+
+@triton.jit
 def online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED: tl.constexpr):
     """Folds a tile of raw scores into the running state; returns it with this tile's unnormalised probabilities."""
     m_new = tl.maximum(m_i, tl.max(scores, 1) * scale_log2)
@@ -86,13 +102,23 @@ def attend_tile(
 
 
 @triton.jit
+def normalised_rows(l_i, acc):
+    """A tile of O. Fully masked row: l_i = 0 and acc = 0, so the output is zeros, without 0 / 0."""
+    return acc / tl.where(l_i == 0.0, 1.0, l_i)[:, None]
+
+
+@triton.jit
+def store_lse(m_i, l_i, lse_ptrs, row_in_bounds):
+    """Writes the natural log-sum-exp of a tile, -inf where the row is fully masked."""
+    tl.store(lse_ptrs, (m_i + tl.log2(l_i)) * 0.6931471805599453, mask=row_in_bounds)
+
+
+@triton.jit
 def store_rows(m_i, l_i, acc, o_ptrs, lse_ptrs, row_in_bounds):
     """Normalises the state and writes a tile of O and its natural log-sum-exp."""
-    # Fully masked row: l_i = 0 and acc = 0, so the output is zeros and the log-sum-exp is -inf, without 0 / 0.
-    out = acc / tl.where(l_i == 0.0, 1.0, l_i)[:, None]
+    out = normalised_rows(l_i, acc)
     tl.store(o_ptrs, out.to(o_ptrs.dtype.element_ty), mask=row_in_bounds[:, None])
-    lse = (m_i + tl.log2(l_i)) * 0.6931471805599453
-    tl.store(lse_ptrs, lse, mask=row_in_bounds)
+    store_lse(m_i, l_i, lse_ptrs, row_in_bounds)
 
 
 @triton.jit
@@ -152,14 +178,7 @@ def flash_fwd_kernel(
 
     # Tiles that every row sees in full need no mask and come first; the diagonal and the ragged end follow.
     row_visible = visible_keys(rows, query_len, key_len, CAUSAL)
-    if CAUSAL:
-        seen_by_first = tl.minimum(first_row + (key_len - query_len + 1), key_len)
-        last_row = tl.minimum(first_row + BLOCK_Q, query_len) - 1
-        keys_end = tl.minimum(last_row + (key_len - query_len + 1), key_len)
-    else:
-        seen_by_first = key_len
-        keys_end = key_len
-    whole_end = tl.maximum(seen_by_first, 0) // BLOCK_KV * BLOCK_KV
+    whole_end, keys_end = walked_keys(first_row, query_len, key_len, BLOCK_Q, BLOCK_KV, CAUSAL)
 
     for start in range(0, whole_end, BLOCK_KV):
         k_tile_ptrs = k_base + tl.cast(start, tl.int64) * stride_kn + k_offsets

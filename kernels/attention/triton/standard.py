@@ -108,6 +108,14 @@ def output_fwd_kernel(
     tl.store(o_rows + dims[None, :] * stride_od, acc.to(o_ptr.dtype.element_ty), mask=row_in_bounds)
 
 
+def rows_on_chip(key_len: int) -> dict[str, int]:
+    """How many whole rows of scores one program holds, as the arguments of a softmax kernel."""
+    block_keys = triton.next_power_of_2(key_len)
+    block_rows = max(1, min(16, _SOFTMAX_TILE_ELEMENTS // block_keys))
+    num_warps = max(4, min(16, block_rows * block_keys // 2048))
+    return {"BLOCK_ROWS": block_rows, "BLOCK_KEYS": block_keys, "num_warps": num_warps}
+
+
 def standard_forward(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, softmax_scale: float, tiling: Tiling
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -137,12 +145,8 @@ def standard_forward(
         CAUSAL=causal, **tiles, **launch,
     )  # fmt: skip
     rows_total = batch * heads * query_len
-    block_keys = triton.next_power_of_2(key_len)
-    block_rows = max(1, min(16, _SOFTMAX_TILE_ELEMENTS // block_keys))
-    softmax_fwd_kernel[(triton.cdiv(rows_total, block_rows),)](
-        s, p, rows_total, key_len, BLOCK_ROWS=block_rows, BLOCK_KEYS=block_keys,
-        num_warps=max(4, min(16, block_rows * block_keys // 2048)),
-    )  # fmt: skip
+    on_chip = rows_on_chip(key_len)
+    softmax_fwd_kernel[(triton.cdiv(rows_total, on_chip["BLOCK_ROWS"]),)](s, p, rows_total, key_len, **on_chip)
     output_fwd_kernel[(query_blocks, heads, batch)](
         p, v, out, *v.stride(), *out.stride(), heads // kv_heads, query_len, key_len, **tiles, **launch
     )

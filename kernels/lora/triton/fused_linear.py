@@ -17,7 +17,8 @@ import triton.language as tl
 from kernels.launching import device_target
 from kernels.lora.impl import Down
 from kernels.lora.tiling import Tiling, choose_tiling, rank_columns
-from kernels.lora.triton.tile_steps import add_up_tile, load, scaled_down_tile, store_tile, tile_of_program
+from kernels.lora.triton.tile_steps import add_up_tile, load, scaled_down_tile, store_tile
+from kernels.tile_order import tile_of_program
 
 
 @triton.jit

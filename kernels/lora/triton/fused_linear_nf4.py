@@ -11,12 +11,13 @@ import triton.language as tl
 
 from kernels.lora.impl import Down
 from kernels.lora.tiling import Tiling, rank_columns
-from kernels.lora.triton.tile_steps import add_up_tile, load, scaled_down_tile, store_tile, tile_of_program
+from kernels.lora.triton.tile_steps import add_up_tile, load, scaled_down_tile, store_tile
 from kernels.quantization.device_tables import on_device
 from kernels.quantization.output import Quantized
 from kernels.quantization.tables import scale_tables, tables
 from kernels.quantization.triton import lookup
 from kernels.quantization.triton.lookup import load_scale, look_up, nibbles
+from kernels.tile_order import tile_of_program
 
 
 @triton.jit

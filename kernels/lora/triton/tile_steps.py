@@ -1,4 +1,4 @@
-"""Steps shared by the fused products: the tile of a program, the low-rank part of a tile, and the store."""
+"""Steps shared by the fused products: loads, the low-rank part of a tile, and the store."""
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
 # Triton functions have no Python types: their arguments are pointers, tiles and compile-time constants.
@@ -17,18 +17,6 @@ def load(ptrs, in_bounds, WHOLE: tl.constexpr):
     else:
         values = tl.load(ptrs, mask=in_bounds, other=0)
     return values
-
-
-@triton.jit
-def tile_of_program(rows_total, cols_total, ROWS: tl.constexpr, COLS: tl.constexpr, GROUP: tl.constexpr):
-    """(row tile, column tile) of this program. GROUP row tiles go through each column of tiles together and share its
-    weights."""
-    row_tiles, col_tiles = tl.cdiv(rows_total, ROWS), tl.cdiv(cols_total, COLS)
-    program = tl.program_id(0)
-    first_row_tile = program // (GROUP * col_tiles) * GROUP
-    group = tl.minimum(row_tiles - first_row_tile, GROUP)
-    in_group = program % (GROUP * col_tiles)
-    return first_row_tile + in_group % group, in_group // group
 
 
 @triton.jit

@@ -4,15 +4,16 @@
 
 Not supported, each refused with one sentence that names the source line, before anything runs:
 
-- pointers made from numbers (a table of addresses), pointers that select a tensor per element, and pointers cast to an
-  element of another width;
-- inline assembly other than one simple arithmetic instruction, and library functions outside `ops.library`;
-- backward jumps (Triton writes loops as scf), 8-bit float types that torch lacks, tl.map_elementwise, Gluon kernels;
-- kernels that were compiled ahead of time (`kernel.warmup(...)` and its result), CUDA graphs, launches outside Triton.
+- inline assembly with jumps, memory, or instructions outside `ops.ptx_meanings` and `ops.ptx_conversions`, and library
+  functions outside `ops.library`;
+- backward jumps (Triton writes loops as scf), 8-bit float types that torch lacks;
+- in Gluon kernels: clusters of several CTAs, reads through another layout than that of the write, AMD's operations;
+- CUDA graphs, and launches outside Triton.
 
 Differences from a GPU: TF32 inputs of a product are not rounded; a product and a sum are rounded separately, not fused;
-racing programs run in one of many possible orders. A launch runs program by program if a loop waits for another program
-(an atomic or volatile load in a while), or if programs use different tensors through one pointer.
+racing programs run in one of many possible orders. Programs that spin on a lock or a flag are parked, and a failed
+attempt is no access; where a loop does more than wait (an atomic or volatile load in a while), the launch runs program
+by program.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 from core.trace.record import Access, Buffer, Fault, Launch, Watched
 
 if TYPE_CHECKING:
+    from core.interpreter.frontend import require_triton
     from core.interpreter.interception import Tracer, intercept
+    from core.interpreter.unwritten import NeedsData
 
-__all__ = ["Access", "Buffer", "Fault", "Launch", "Tracer", "Watched", "intercept"]
+__all__ = ["Access", "Buffer", "Fault", "Launch", "NeedsData", "Tracer", "Watched", "intercept", "require_triton"]
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +35,12 @@ def __getattr__(name: str) -> Any:
         from core.interpreter import interception
 
         return getattr(interception, name)
+    if name == "NeedsData":
+        from core.interpreter import unwritten
+
+        return unwritten.NeedsData
+    if name == "require_triton":
+        from core.interpreter import frontend
+
+        return frontend.require_triton
     raise AttributeError(name)

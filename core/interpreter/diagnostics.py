@@ -1,4 +1,4 @@
-"""The diagnostics of a run: faults that did not stop it, and the lines that the kernel printed."""
+"""The diagnostics of a run: faults that did not stop it, printed lines, and what is otherwise on a GPU."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Diagnostics:
     def __init__(self, *, stop_at_faults: bool = True) -> None:
         self.stop_at_faults = stop_at_faults
         self.printed: list[str] = []
+        self.notices: list[Text] = []
         self._faults: dict[tuple[str, str, int, str, int], Fault] = {}
 
     def fault(self, fault: Fault) -> None:
@@ -30,6 +31,11 @@ class Diagnostics:
         place = (fault.kind, fault.access, fault.buffer, fault.file, fault.line)
         first = self._faults.get(place)
         self._faults[place] = fault if first is None else replace(first, count=first.count + fault.count)
+
+    def notice(self, text: Text) -> None:
+        """Add what differs from a run on a GPU, once."""
+        if text not in self.notices:
+            self.notices.append(text)
 
     def failed(self, sentence: Text) -> None:
         """Report an assertion of the kernel that fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,23 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
+from core.interpreter.descriptors import Descriptor
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.frame import Frame, ProgressCallback, Run
 from core.interpreter.grid import Grid
 from core.interpreter.ir import Value
 from core.interpreter.memory import Memory
 from core.interpreter.ops.elementwise import rounded
+from core.interpreter.parking import Parking, segments
+from core.interpreter.partitioned import run_partitioned
 from core.interpreter.plan import Plan
 from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
-from core.interpreter.serial import runs_serially
+from core.interpreter.serial import reads_data, waits_for_others
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
-from core.trace.record import Access, WatchRecorder
+from core.trace.record import WatchRecorder
 from core.trace.size import TraceSize
 
 _CACHE_BYTES = 1 << 20
@@ -46,7 +50,7 @@ def execute(
     diagnostics: Diagnostics | None = None,
     unwritten: UnwrittenStores | None = None,
     size: TraceSize | None = None,
-) -> tuple[list[Memory], list[Access]]:
+) -> tuple[list[Memory], Run]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
@@ -59,6 +63,9 @@ def execute(
         _bind(plan, value, argument, memories)
         for value, argument in zip(plan.function.arguments, arguments, strict=True)
     ]
+    if unwritten is not None and reads_data(plan.function):
+        for memory in memories:
+            unwritten.check_whole(memory, plan.function.name)
     device = memories[0].flat.device if memories else torch.device("cpu")
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
@@ -68,18 +75,22 @@ def execute(
     run.size.require(_LEAST_BYTES_PER_PROGRAM * programs, plan.function.name)
     order = lane_order(plan, bound, run, programs)
     chunk = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
-    if runs_serially(plan.function):
-        order, chunk = np.arange(programs), 1
+    parts = segments(plan)
+    parking = None if parts is None else Parking(parts)
+    if waits_for_others(plan.function):
+        order, chunk = np.arange(programs), 1 if parking is None else chunk
     phase = tr("tracing {kernel}", kernel=plan.function.name)
     with on_device(device), _plain_arithmetic():
         for first in range(0, programs, chunk):
             lanes = order[first : first + chunk]
             run.advance = _reporter(progress, first, len(lanes), programs, phase)
             run.advance(0.0)
-            _run_chunk(plan, bound, run, lanes)
+            run_partitioned(plan, run, lanes, partial(_run_chunk, plan, bound, run, parking))
+        if parking is not None:
+            parking.finish()
     if progress is not None:
         progress(programs, programs, phase)
-    return memories, run.accesses
+    return memories, run
 
 
 def _reporter(progress: ProgressCallback | None, first: int, lanes: int, programs: int, phase: Text) -> Any:
@@ -95,27 +106,37 @@ def _reporter(progress: ProgressCallback | None, first: int, lanes: int, program
     return advance
 
 
-def _run_chunk(plan: Plan, bound: Sequence[Any], run: Run, lanes: IntArray) -> None:
+def _run_chunk(plan: Plan, bound: Sequence[Any], run: Run, parking: Parking | None, lanes: IntArray) -> None:
     frame = Frame(run, plan.function.slots, lanes)
     for value, argument in zip(plan.function.arguments, bound, strict=True):
         frame.values[value.slot] = argument
-    plan.body.run(frame)
+    if parking is None:
+        plan.body.run(frame)
+    else:
+        parking.start(frame)
 
 
 def _bind(plan: Plan, value: Value, argument: Any, memories: list[Memory]) -> Any:
     """An argument as a value: a pointer to the start of its tensor, or a uniform number."""
     if value.type.pointer:
-        problem = unreadable(plan.function.name, value.name, argument)
-        if problem:
-            raise TilescopeError(problem)
-        memories.append(Memory(value.name, argument))
-        return Pointer(len(memories) - 1, 0)
+        return _pointer(plan, value, argument, memories)
+    if value.type.space == "global":
+        pointer = _pointer(plan, value, argument.tensor, memories)
+        return Descriptor(pointer, argument.shape, argument.strides, argument.nan_padding)
     if value.type.is_float:
         return rounded(float(argument), value.type.element)
     if value.type.element == "i1":
         return bool(argument)
     half = 1 << (value.type.bits - 1)
     return (int(argument) + half) % (2 * half) - half
+
+
+def _pointer(plan: Plan, value: Value, tensor: torch.Tensor, memories: list[Memory]) -> Pointer:
+    problem = unreadable(plan.function.name, value.name, tensor)
+    if problem:
+        raise TilescopeError(problem)
+    memories.append(Memory(value.name, tensor))
+    return Pointer(len(memories) - 1, 0)
 
 
 def chunk_lanes(tile_bytes: Sequence[int], index_bytes: int, memory_budget_bytes: int, *, on_cpu: bool) -> int:

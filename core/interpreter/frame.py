@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from core.contracts.text import Text
+from core.interpreter.address_book import AddressBook
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.unwritten import UnwrittenStores
+from core.interpreter.values import Lanes
 from core.trace.affine import IntArray
 from core.trace.record import Access, WatchRecorder
 from core.trace.size import TraceSize
+
+if TYPE_CHECKING:
+    from core.interpreter.asynchronous import Units
 
 ProgressCallback = Callable[[float, float, Text], None]
 
@@ -26,13 +32,30 @@ class Run:
     function: str
     grid: tuple[int, int, int]
     device: torch.device
-    memories: Sequence[Memory]
+    memories: list[Memory]
     watcher: WatchRecorder
     advance: Callable[[float], None]
     accesses: list[Access] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
     size: TraceSize = field(default_factory=TraceSize)
+    product_flops: int = 0
+    _views: dict[tuple[int, int], Memory] = field(default_factory=dict)
+
+    def memory(self, buffer: int, width: int) -> Memory:
+        """The memory of a tensor, as elements of `width` bytes."""
+        memory = self.memories[buffer]
+        if memory.element_bytes == width:
+            return memory
+        view = self._views.get((buffer, width))
+        if view is None:
+            view = self._views[buffer, width] = memory.viewed(width)
+        return view
+
+    @cached_property
+    def address_book(self) -> AddressBook:
+        """The tensors of the launch by address."""
+        return AddressBook(self.memories)
 
     def record(self, access: Access) -> None:
         """Add an access to the trace, before it touches memory. Raises TraceTooLarge beyond the limit of the trace."""
@@ -44,10 +67,11 @@ class Frame:
     """The environment of the lanes being executed.
 
     `values[slot]` is the value of each SSA value, `programs` the linear program id of each lane, in lane order.
-    `iteration` are the counters of the enclosing loops, outermost first; `order` counts the accesses so far.
+    `iteration` are the counters of the enclosing loops, outermost first; `order` counts the accesses so far. `units` is
+    what happens beside the instructions of a Gluon kernel.
     """
 
-    __slots__ = ("count", "iteration", "order", "programs", "run", "values")
+    __slots__ = ("count", "iteration", "order", "programs", "run", "units", "values")
 
     def __init__(self, run: Run, slots: int, programs: IntArray) -> None:
         self.run = run
@@ -56,6 +80,13 @@ class Frame:
         self.count = len(programs)
         self.iteration: tuple[int, ...] = ()
         self.order = 0
+        self.units: Units | None = None
+
+    def of_lanes(self, lanes: Lanes) -> Frame:
+        """A frame without values for some of the lanes, at the same place of the execution."""
+        inner = Frame(self.run, 0, self.programs[lanes])
+        inner.iteration, inner.order = self.iteration, self.order
+        return inner
 
     def program_id(self, axis: int) -> IntArray:
         """Coordinate of each lane's program along a grid axis; x is fastest."""

@@ -8,19 +8,29 @@ into pointer arithmetic, so that their accesses are traced like all others.
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import types
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from core.contracts.errors import MissingRequirement, TilescopeError
 from core.contracts.text import Text, tr
+from core.interpreter import gluon_source
 from core.interpreter.inlining import inlined
 from core.interpreter.ir import Module
+from core.interpreter.ops.machine import named
+from core.interpreter.ops.pointers import recast
+from core.interpreter.ops.products import counted
 from core.interpreter.parser import parse_module
 from core.interpreter.plan import Plan, plan
 from core.interpreter.refusal import refusal
+
+_AMD_TARGET = ("hip", "gfx942", 64)
+_AMD_TYPES = ("fnuz", "fp8e4b8", "fp8e5b16")
+"""What the names of AMD's 8-bit floats end with, in torch and in Triton."""
 
 _TARGET = ("cuda", 89, 32)
 
@@ -34,7 +44,7 @@ class Kernel:
     """A kernel lowered for one specialisation of its arguments.
 
     `ttir` is what Triton printed; `signature` maps each parameter to Triton's name for its type, a tuple of them, or
-    'constexpr'.
+    'constexpr'. `compile` gives Triton's compiled kernel, for the same target.
     """
 
     name: str
@@ -45,6 +55,7 @@ class Kernel:
     file: str
     first_line: int
     source: str
+    compile: Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class _Triton:
 
 _lock = threading.Lock()
 _triton: _Triton | None = None
-_binders: dict[int, tuple[Any, Any]] = {}
+_binders: dict[tuple[int, str], tuple[Any, Any]] = {}
 _kernels: dict[tuple[int, str], tuple[Any, Kernel]] = {}
 
 
@@ -74,15 +85,22 @@ def triton() -> _Triton:
             from triton.backends.compiler import GPUTarget
             from triton.compiler import compiler
         except ImportError as error:
-            raise MissingRequirement(
-                tr(
-                    "Tracing needs Triton, which is not installed (it is available for Linux): install it with "
-                    "`pip install triton`, or open a recording."
-                )
-            ) from error
+            raise MissingRequirement(_how_to_get_triton()) from error
         target = GPUTarget(*_TARGET)
         _triton = _Triton(jit, compiler, ir, compiler.make_backend(target), target)
     return _triton
+
+
+def require_triton() -> None:
+    """Raises MissingRequirement where nothing can be traced: for work that would begin with something else."""
+    triton()
+
+
+def _how_to_get_triton() -> Text:
+    on_linux = sys.platform == "linux"
+    if on_linux:
+        return tr("Tracing needs Triton, which is not installed: `pip install triton`, or look at the recorded run.")
+    return tr("Tracing needs Triton, which exists for Linux only: look at the recorded run, or run on a Linux machine.")
 
 
 def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
@@ -91,14 +109,16 @@ def lower(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     Lowered once for each specialisation. Raises TilescopeError with one sentence if Triton rejects the kernel, or if
     the TTIR interpreter does not execute an operation of it.
     """
-    parts = triton()
+    parts = _for_types_of(triton(), (*args, *kwargs.values()))
+    gluon_source.refuse_clusters(function, kwargs)
     with _lock:
         binder = _binder(parts, function)
     try:
         bound, specialization, options = binder(*args, **kwargs)
     except Exception as error:
         raise TilescopeError(refusal(function, args, kwargs, error)) from error
-    key = (id(function), f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}")
+    text = f"{function.cache_key}{specialization}{sorted(options.items())}{_checks(function, kwargs)}{_named_target()}"
+    key = (id(function), text)
     with _lock:
         known = _kernels.get(key)
         if known is None:
@@ -113,17 +133,45 @@ def _checks(function: Any, kwargs: dict[str, Any]) -> bool:
     return bool(kwargs.get("debug", function.debug) or knobs.runtime.debug)
 
 
+def _named_target() -> str:
+    """The target of the driver, which a kernel may ask for while it is lowered (`tl.target_info`)."""
+    from triton.runtime import driver
+
+    return str(driver.active.get_current_target())
+
+
+def _for_types_of(parts: _Triton, arguments: Iterable[Any]) -> _Triton:
+    """With AMD's compiler if an argument has one of AMD's 8-bit floats, which Triton refuses for any other GPU."""
+    if any(str(getattr(argument, "dtype", "")).endswith(_AMD_TYPES) for argument in arguments):
+        return _amd(parts)
+    return parts
+
+
+@lru_cache(maxsize=1)
+def _amd(parts: _Triton) -> _Triton:
+    from triton.backends.compiler import GPUTarget
+
+    target = GPUTarget(*_AMD_TARGET)
+    return replace(parts, backend=parts.compiler.make_backend(target), target=target)
+
+
 def _binder(parts: _Triton, function: Any) -> Any:
-    known = _binders.get(id(function))
+    key = (id(function), str(parts.target.backend))
+    known = _binders.get(key)
     if known is None:
         binder = parts.jit.create_function_from_signature(function.signature, function.params, parts.backend)
-        known = _binders[id(function)] = (function, binder)
+        known = _binders[key] = (function, binder)
     return known[1]
 
 
 def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization: Any, kwargs: dict[str, Any]) -> Kernel:
     options, signature, constexprs, attrs = _pack(parts, function, bound, specialization, kwargs)
-    text = _ttir(parts, parts.compiler.ASTSource(function, signature, constexprs, attrs), options, function)
+
+    def ast_source() -> Any:
+        make = gluon_source.source_of if gluon_source.is_gluon(function) else parts.compiler.ASTSource
+        return make(function, signature, constexprs, attrs)
+
+    text = _ttir(parts, ast_source(), options, function)
     module = parse_module(text)
     entry = inlined(module)
     try:
@@ -140,11 +188,12 @@ def _lower(parts: _Triton, function: Any, bound: dict[str, Any], specialization:
         name=entry.name,
         ttir=text,
         module=module,
-        plan=plan(entry),
+        plan=plan(recast(counted(named(entry)))),
         signature=signature,
         file=inspect.getsourcefile(function.fn) or "",
         first_line=function.starting_line_number,
         source=source,
+        compile=lambda: parts.compiler.compile(ast_source(), target=parts.target, options=dict(options.__dict__)),
     )
 
 
@@ -170,7 +219,7 @@ def _ttir(parts: _Triton, source: Any, options: Any, function: Any) -> str:
     try:
         accepted = inspect.signature(source.make_ir).parameters
         module = source.make_ir(**{name: offered[name] for name in accepted})
-        return str(stages["ttir"](module, {}))
+        return str(stages["ttir"](module, {})) if "ttir" in stages else gluon_source.completed(module)
     except Exception as error:
         raise CompilationRejected(_rejection(function, error)) from error
 

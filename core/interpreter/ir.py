@@ -29,12 +29,16 @@ _FLOAT_BITS = {
 class Type:
     """A scalar or a tensor of `element`s (an MLIR element name such as 'i32' or 'bf16').
 
-    `shape` is None for a scalar. With `pointer`, each element is a pointer to `element`.
+    `shape` is None for a scalar. With `pointer`, each element is a pointer to `element`. With `space`, it is no tensor
+    but where one lies: 'shared' or 'tensor' memory, or 'global' for a descriptor. `layout` is what MLIR printed for the
+    layout there; in registers a layout changes no value and is not kept.
     """
 
     element: str
     shape: tuple[int, ...] | None = None
     pointer: bool = False
+    space: str = ""
+    layout: str = ""
 
     @property
     def rank(self) -> int:
@@ -47,11 +51,11 @@ class Type:
 
     @property
     def is_integer(self) -> bool:
-        return not self.pointer and self.element in _INTEGER_BITS
+        return not self.pointer and not self.space and self.element in _INTEGER_BITS
 
     @property
     def is_float(self) -> bool:
-        return not self.pointer and self.element in _FLOAT_BITS
+        return not self.pointer and not self.space and self.element in _FLOAT_BITS
 
     @property
     def bits(self) -> int:
@@ -59,6 +63,12 @@ class Type:
         if self.pointer:
             return 64
         return _INTEGER_BITS.get(self.element) or _FLOAT_BITS.get(self.element) or 0
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of an element in memory; of a pointer, those of what it points to."""
+        bits = _INTEGER_BITS.get(self.element) or _FLOAT_BITS.get(self.element) or 0
+        return max(bits, 8) // 8
 
     def with_element(self, element: str, pointer: bool = False) -> Type:
         return Type(element, self.shape, pointer)

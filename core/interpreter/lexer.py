@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -69,29 +70,56 @@ def parse_type(text: str) -> Type:
         inner = parse_type(_first_argument(text))
         return Type(inner.element, inner.shape, pointer=True)
     if text.startswith("tensor<"):
-        dims: list[int] = []
-        rest = _first_argument(text)
-        while (match := re.match(r"(\d+)x", rest)) is not None:
-            dims.append(int(match[1]))
-            rest = rest[match.end() :]
-        element = parse_type(rest)
-        return Type(element.element, tuple(dims), element.pointer)
+        return _shaped(_arguments(text)[0])
+    if text.startswith("!ttg.memdesc<"):
+        shape, layout, space, *_ = _arguments(text)
+        return replace(_shaped(shape), space=_SPACES.get(space, space), layout=layout)
+    if text.startswith("!tt.tensordesc<"):
+        described = _arguments(text)
+        if described[0].startswith("tensor<"):  # before Triton 3.8
+            described = _arguments(described[0])
+        return replace(_shaped(described[0]), space="global", layout="".join(described[1:2]))
     return Type(text)
 
 
+_SPACES = {"#smem": "shared", "#ttg.shared_memory": "shared", "#ttng.tensor_memory": "tensor"}
+
+
+def _shaped(text: str) -> Type:
+    """'16x32xf32', as it stands in the type of a tensor."""
+    dims: list[int] = []
+    while (match := re.match(r"(\d+)x", text)) is not None:
+        dims.append(int(match[1]))
+        text = text[match.end() :]
+    element = parse_type(text.removeprefix("u") if text.startswith("ui") else text)  # descriptors name the sign
+    return Type(element.element, tuple(dims), element.pointer)
+
+
 def _first_argument(text: str) -> str:
-    """'!tt.ptr<f32, 1>' -> 'f32', without the address space or encoding that may follow."""
-    inner = text[text.index("<") + 1 : -1]
-    depth = 0
-    for position, character in enumerate(inner):
-        depth += (character == "<") - (character == ">")
+    """'!tt.ptr<f32, 1>' -> 'f32', without the address space that may follow."""
+    return _arguments(text)[0]
+
+
+def _arguments(text: str) -> list[str]:
+    """What stands between the brackets of a type, split at its commas."""
+    parts, depth = [""], 0
+    for character in text[text.index("<") + 1 : -1]:
+        depth += (character in "<[{(") - (character in ">]})")
         if character == "," and depth == 0:
-            return inner[:position].strip()
-    return inner.strip()
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 _ALIAS = re.compile(r"^(#loc\w*) = (loc\(.*\))\s*$", re.MULTILINE)
+_LAYOUT = re.compile(r"^(#\w+) = (#.*)$", re.MULTILINE)
 _LOC_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|#loc\w*|callsite|fused|unknown|at\b|to\b|\d+|[()\[\]<>,:]|\w+')
+
+
+def layouts_of(text: str) -> dict[str, str]:
+    """The layouts that a printed module names at its top."""
+    return dict(_LAYOUT.findall(text))
 
 
 class Locations:
@@ -104,7 +132,7 @@ class Locations:
     @staticmethod
     def strip(text: str) -> str:
         """The module without the lines that define aliases."""
-        return _ALIAS.sub("", text)
+        return _LAYOUT.sub("", _ALIAS.sub("", text))
 
     def resolve(self, text: str) -> Location:
         """The Location of 'loc(...)' or of an alias '#loc12'."""
@@ -143,9 +171,12 @@ def _top_level(tokens: list[str], word: str) -> int:
     return len(tokens)
 
 
+_LIBRARY = re.compile(r"[/\\]triton[/\\](experimental[/\\]gluon[/\\])?language[/\\]")
+
+
 def _inlined(callee: Location, caller: Location) -> Location:
     """The location of inlined code: its own line, unless that is unknown or in Triton's standard library."""
-    if not callee.file or "/triton/language/" in callee.file.replace("\\", "/"):
+    if not callee.file or _LIBRARY.search(callee.file):
         return Location(caller.file, caller.line, caller.column, caller.names, caller.callers)
     callers = (*callee.callers, (caller.file, caller.line), *caller.callers)
     return Location(callee.file, callee.line, callee.column, callee.names or caller.names, callers)

@@ -9,6 +9,7 @@ A tile is read in the first of three ways that applies:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Memory:
     def __init__(self, name: str, tensor: torch.Tensor) -> None:
         self.flat = _whole_storage(tensor)
         self.base = int(tensor.storage_offset())
-        size = tensor.element_size()
+        self.element_bytes = size = tensor.element_size()
         extent = 1 + sum((n - 1) * abs(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
         self.buffer = Buffer(
             name=name,
@@ -42,6 +43,35 @@ class Memory:
             shape=tuple(tensor.shape),
             strides=tuple(tensor.stride()),
         )
+
+    @classmethod
+    def of_nothing(cls) -> Memory:
+        """What an address in no tensor points to."""
+        return cls(_NOTHING, torch.empty(0, dtype=torch.int8))
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.buffer.name == _NOTHING
+
+    @property
+    def storage_range(self) -> tuple[int, int]:
+        """The address of the storage, and of what comes after it."""
+        storage = self.flat.untyped_storage()
+        return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+
+    def start(self, width: int) -> int:
+        """The address of the element of `width` bytes that the tensor begins in: offset 0 of such elements."""
+        return self.buffer.data_ptr - self.base * self.element_bytes % width
+
+    def viewed(self, width: int) -> Memory:
+        """The same memory as integers of `width` bytes."""
+        view = copy(self)
+        view.flat = self.flat.new_empty(0, dtype=_INTEGERS[width])
+        storage = self.flat.untyped_storage()
+        view.flat.set_(storage, 0, (storage.nbytes() // width,), (1,))
+        view.base = self.base * self.element_bytes // width
+        view.element_bytes = width
+        return view
 
     @property
     def low(self) -> int:
@@ -54,9 +84,14 @@ class Memory:
         return self.flat.numel() - self.base - 1
 
 
+_NOTHING = "null"
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 _MOVED_AS = {
     torch.float8_e4m3fn: torch.int8,
     torch.float8_e5m2: torch.int8,
+    torch.float8_e4m3fnuz: torch.int8,
+    torch.float8_e5m2fnuz: torch.int8,
     torch.uint16: torch.int16,
     torch.uint32: torch.int32,
     torch.uint64: torch.int64,

@@ -7,20 +7,33 @@ a location. `ops` defines what operations mean, so an unknown operation still pa
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
 from core.interpreter.cursor import Cursor
 from core.interpreter.ir import UNKNOWN_LOCATION, Block, Function, Location, Module, Operation, Type, Value
-from core.interpreter.lexer import Locations, parse_type, tokenise
+from core.interpreter.lexer import Locations, layouts_of, parse_type, tokenise
 from core.interpreter.signatures import result_types
 
 BLOCKS = "lanes.blocks"
 """The operation for a region of several basic blocks. Its regions are the blocks, and its attribute `labels` their
 names. The attribute `successors` of a jump pairs each label with its number of operands (a condition comes first)."""
 _JUMPS = ("cf.br", "cf.cond_br")
-_TERMINATORS = frozenset({*_JUMPS, "scf.yield", "scf.condition", "tt.return", "tt.reduce.return", "tt.scan.return"})
+_TERMINATORS = frozenset(
+    {
+        *_JUMPS,
+        "scf.yield",
+        "scf.condition",
+        "tt.return",
+        "tt.reduce.return",
+        "tt.scan.return",
+        "tt.map_elementwise.return",
+        "ttg.warp_yield",
+        "ttg.warp_return",
+    }
+)
 
 
 def parse_module(text: str) -> Module:
@@ -36,6 +49,7 @@ class _Parser(Cursor):
 
     def __init__(self, text: str) -> None:
         super().__init__(tokenise(Locations.strip(text)))
+        self._layouts = layouts_of(text)
         self._locations = Locations(text)
         self._scopes: list[dict[str, Value]] = []
         self._slots = 0
@@ -43,9 +57,10 @@ class _Parser(Cursor):
     def module(self) -> Module:
         self._accept("module")
         while self._peek().text not in ("{", ""):
-            self._next()
             if self._accept("attributes"):
                 self._attribute_dict()
+            else:
+                self._next()
         self._expect("{")
         functions: dict[str, Function] = {}
         while not self._accept("}"):
@@ -229,6 +244,29 @@ class _Parser(Cursor):
         self._expect("do")
         return tuple(initial), {}, (first, self._region()), types
 
+    def _warp_specialize(self) -> _Parts:
+        """`(%a, ..) attributes {..} default {..} partition0(%x: type, ..) num_warps(1) {..} : (types) -> (types)`."""
+        operands: list[Value] = []
+        self._expect("(")
+        while not self._accept(")"):
+            operands.append(self._value(self._next().text))
+            self._accept(",")
+        attributes = self._attribute_dict() if self._accept("attributes") else {}
+        self._expect("default")
+        regions = [self._region()]
+        while self._peek().text.startswith("partition"):
+            self._next()
+            self._scopes.append({})
+            header = self._typed_values("(", ")")
+            self._scopes.pop()
+            while self._peek().text != "{":
+                self._next()
+            regions.append(self._region(header))
+        self._expect(":")
+        self._types()
+        self._expect("->")
+        return tuple(operands), attributes, tuple(regions), self._types()
+
     def _jump(self) -> _Parts:
         """`^bb1(%a, %b : i32, f32)` or `%condition, ^bb1, ^bb2(%a : i32)`."""
         operands: list[Value] = []
@@ -253,6 +291,7 @@ class _Parser(Cursor):
         "scf.for": _for,
         "scf.if": _if,
         "scf.while": _while,
+        "ttg.warp_specialize": _warp_specialize,
         **dict.fromkeys(_JUMPS, _jump),
     }
 
@@ -295,6 +334,19 @@ class _Parser(Cursor):
         token = self._peek()
         return token.text in ("loc", "}", "") or token.line != line
 
+    def _type(self) -> Type:
+        return self._resolved(super()._type())
+
+    def _resolved(self, type_: Type) -> Type:
+        """The type with the layout that a name at the top of the module stands for."""
+        return replace(type_, layout=self._layouts[type_.layout]) if type_.layout in self._layouts else type_
+
+    def _skip_brackets(self) -> None:
+        depth = 1
+        while depth:
+            token = self._next()
+            depth += (token.text in ("<", "<{")) - (token.text in (">", "}>", ""))
+
     def _signature(self, line: int) -> tuple[list[Type], list[Type]]:
         """`: a, b -> c`, `: a to c`, `: a * b -> c`, `: (a, b) -> (c, d)`, `: c` or `-> c`, as (before, after)."""
         before: list[Type] = []
@@ -307,8 +359,7 @@ class _Parser(Cursor):
             if token.text in ("->", "to"):
                 current = after
             elif token.kind in ("type", "word"):
-                current.append(parse_type(token.text))
-            elif token.text == "<":  # '<f32>' as make_tensor_descriptor prints its pointer
-                self._next()
-                self._expect(">")
+                current.append(self._resolved(parse_type(token.text)))
+            elif token.text == "<":  # a pointer or a view without the name of its type
+                self._skip_brackets()
         return before, after

@@ -9,7 +9,7 @@ from core.contracts.text import tr
 from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Block, Operation
-from core.interpreter.ops.registry import PURE, STEPS, PureFunction
+from core.interpreter.ops.registry import PURE, PURE_STEPS, STEPS, PureFunction
 
 
 class Planner:
@@ -37,6 +37,15 @@ class Planner:
             return STEPS[operation.name](operation, self)
         if operation.name in PURE:
             return _bound(operation, PURE[operation.name](operation))
+        if operation.name.startswith(("ttg.", "ttng.", "gluon.", "amdg.", "amdgpu.")):
+            raise TilescopeError(
+                tr(
+                    "{location} needs the Gluon operation {operation}, which Tilescope does not execute, so the kernel "
+                    "was not run: trace a version of it without that operation.",
+                    location=operation.location.label,
+                    operation=operation.name,
+                )
+            )
         raise TilescopeError(
             tr(
                 "{location} needs the operation {operation}, which Tilescope does not support, so the kernel "
@@ -48,12 +57,12 @@ class Planner:
 
 
 def _invariant(block: Block, operations: Sequence[Operation]) -> frozenset[Operation]:
-    """Pure operations whose operands do not depend on the block's own values."""
+    """Pure operations that read none of the block's own values, themselves or in their regions."""
     varying = {value.slot for value in block.arguments}
     invariant = []
     for operation in operations:
-        used = {value.slot for value in operation.operands}
-        if operation.name in PURE and not used & varying:
+        pure = operation.name in PURE or operation.name in PURE_STEPS
+        if pure and not _uses(operation) & varying:
             invariant.append(operation)
         else:
             varying |= {value.slot for value in operation.results}

@@ -7,6 +7,15 @@ from collections.abc import Sequence
 from core.interpreter.ir import Type
 
 _I1 = Type("i1")
+_TOKEN = Type("!ttg.async.token")
+_TOKENS = (
+    "ttg.async_copy_global_to_local",
+    "ttg.async_commit_group",
+    "ttg.async_wait",
+    "ttng.tc_gen5_mma",
+    "ttng.tc_gen5_mma_scaled",
+    "ttng.tmem_store",
+)
 
 
 def result_types(name: str, before: Sequence[Type], after: Sequence[Type]) -> tuple[Type, ...]:
@@ -19,6 +28,8 @@ def result_types(name: str, before: Sequence[Type], after: Sequence[Type]) -> tu
         return (before[0],)
     if name == "arith.constant" and not before:
         return (_I1,)
+    if name in _TOKENS:
+        return (_TOKEN,)
     if name == "tt.split":
         return (after[0], after[0])
     if name in ("arith.mulsi_extended", "arith.mului_extended"):

@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from core.interpreter.ir import Block, Function, Operation, Value
 from core.interpreter.ops.address_only import ACCESS, CHECKED
+from core.interpreter.ops.products import COUNT
 from core.interpreter.plan import Plan, plan
-from core.interpreter.serial import waits_for_others
+from core.interpreter.serial import reads_data
 
 _ACCESSES = ("tt.load", "tt.store", "tt.atomic_", "tt.descriptor_")
 """Operations (by prefix) that are kept even if nothing uses their results."""
@@ -30,9 +31,10 @@ _KIND = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic"}
 def addresses_of(full: Plan) -> Plan:
     """The plan that makes the same accesses as `full` and computes nothing else.
 
-    If programs wait for values that others write, nothing can be dropped, and this is `full` itself.
+    If programs wait for values that others write, or data passes through shared memory, nothing can be dropped, and
+    this is `full` itself.
     """
-    return full if waits_for_others(full.function) else plan(sliced(full.function))
+    return full if reads_data(full.function) else plan(sliced(full.function))
 
 
 def sliced(function: Function) -> Function:
@@ -166,7 +168,7 @@ class _Rebuilt:
             return replace(operation, name=ACCESS, results=(), operands=operands, attributes={"kind": kind})
         if operation.name == "tt.load" or operation.name.startswith("tt.atomic_"):
             return replace(operation, name=CHECKED, attributes={**operation.attributes, "operation": operation.name})
-        return operation if needed or _accesses_memory(operation) else None
+        return operation if needed or operation.name == COUNT or _accesses_memory(operation) else None
 
     def _control(self, operation: Operation) -> Operation:
         if operation.name in ("tt.call", "lanes.blocks"):

@@ -3,12 +3,13 @@
 - int, float, bool: lane-uniform, a scalar or a splat of any shape;
 - Affine, Mask: structured integers and masks, on the host;
 - Pointer: a buffer and structured offsets into it;
+- Handle: a place in shared memory, a tensor descriptor;
 - torch.Tensor [lanes or 1, *dims or 1]: everything else. Broadcast axes keep size 1 until something needs them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -40,6 +41,8 @@ TORCH_DTYPES = {
     "f64": torch.float64,
     "f8E4M3FN": torch.float8_e4m3fn,
     "f8E5M2": torch.float8_e5m2,
+    "f8E4M3FNUZ": torch.float8_e4m3fnuz,
+    "f8E5M2FNUZ": torch.float8_e5m2fnuz,
 }
 
 
@@ -63,16 +66,38 @@ def on_device(where: torch.device) -> Iterator[None]:
 
 
 class Pointer:
-    """Element offsets from the start of the tensor that argument `buffer` points to."""
+    """Offsets from the first element of a tensor: number `buffer` of the run's memories.
+
+    Elements may point into different tensors; `buffer` is then a structured integer too. Offsets count elements of the
+    pointer's type, which may differ from the tensor's.
+    """
 
     __slots__ = ("buffer", "offset")
 
-    def __init__(self, buffer: int, offset: Integer) -> None:
+    def __init__(self, buffer: Integer, offset: Integer) -> None:
         self.buffer = buffer
         self.offset = offset
 
+    def moved(self, move: Callable[[Integer], Integer]) -> Pointer:
+        """Where a change of shape or a choice of lanes leaves the pointer."""
+        return Pointer(move(self.buffer) if isinstance(self.buffer, Affine) else self.buffer, move(self.offset))
 
-Value = int | float | bool | Affine | Mask | Pointer | torch.Tensor
+
+class Handle:
+    """What stands for a place in memory, by some integers that may differ per lane: a descriptor, a view."""
+
+    def numbers(self) -> tuple[Integer, ...]:
+        raise NotImplementedError
+
+    def with_numbers(self, numbers: Sequence[Integer]) -> Handle:
+        raise NotImplementedError
+
+    def same_as(self, other: Any) -> bool:
+        """True if the two differ in their numbers only."""
+        raise NotImplementedError
+
+
+Value = int | float | bool | Affine | Mask | Pointer | Handle | torch.Tensor
 
 
 def torch_dtype(element: str) -> torch.dtype:
@@ -156,8 +181,10 @@ def cut(value: Any, lanes: Lanes, indices: torch.Tensor | None = None) -> Any:
         return value.cut(lanes) if value.axes & LANE else value
     if isinstance(value, Mask):
         return value.cut(lanes)
-    if isinstance(value, Pointer) and isinstance(value.offset, Affine):
-        return Pointer(value.buffer, value.offset.cut(lanes))
+    if isinstance(value, Pointer):
+        return value.moved(lambda number: cut(number, lanes))
+    if isinstance(value, Handle):
+        return value.with_numbers([cut(number, lanes) for number in value.numbers()])
     return value
 
 
@@ -176,8 +203,10 @@ def join(parts: Sequence[Part], type_: Type) -> Any:
         type(v) is type(first) and v == first for v in values
     ):
         return first
+    if isinstance(first, Handle):
+        return _join_handles(parts)
     if type_.pointer:
-        return _join_pointers(parts)
+        return _join_pointers(parts, type_.rank)
     if any(isinstance(v, torch.Tensor) for v in values) or type_.is_float:
         tensors = [(n, to_torch(value, type_)) for n, value in parts]
         shape = np.broadcast_shapes(*(tuple(t.shape[1:]) for _, t in tensors))
@@ -192,23 +221,31 @@ def varies(value: Any) -> bool:
     if isinstance(value, torch.Tensor):
         return value.shape[0] != 1
     if isinstance(value, Pointer):
-        return varies(value.offset)
+        return varies(value.offset) or varies(value.buffer)
     if isinstance(value, Affine | Mask):
         return bool(value.axes & LANE)
-    return False
+    return isinstance(value, Handle) and any(varies(number) for number in value.numbers())
 
 
-def _join_pointers(parts: Sequence[Part]) -> Pointer:
-    buffers = {pointer.buffer for _, pointer in parts}
-    if len(buffers) != 1:
+def _join_handles(parts: Sequence[Part]) -> Handle:
+    first: Handle = parts[0][1]
+    if not all(first.same_as(value) for _, value in parts):
         raise TilescopeError(
             tr(
-                "Tilescope cannot follow a pointer that points to different tensors in different programs: use one "
-                "tensor per pointer."
+                "In a Gluon kernel, programs choose between different buffers in shared memory at one place, which "
+                "Tilescope cannot follow: choose by an index into one buffer."
             )
         )
-    rank = max((p.offset.rank for _, p in parts if isinstance(p.offset, Affine)), default=0)
-    return Pointer(buffers.pop(), _join_integers([(n, p.offset) for n, p in parts], rank))
+    columns = zip(*(value.numbers() for _, value in parts), strict=True)
+    counts = [count for count, _ in parts]
+    return first.with_numbers([_join_integers(list(zip(counts, column, strict=True)), 0) for column in columns])
+
+
+def _join_pointers(parts: Sequence[Part], rank: int) -> Pointer:
+    buffers = {pointer.buffer for _, pointer in parts if not isinstance(pointer.buffer, Affine)}
+    one = len(buffers) == 1 and not any(isinstance(pointer.buffer, Affine) for _, pointer in parts)
+    buffer = buffers.pop() if one else _join_integers([(n, p.buffer) for n, p in parts], rank)
+    return Pointer(buffer, _join_integers([(n, p.offset) for n, p in parts], rank))
 
 
 def _join_integers(parts: Sequence[Part], rank: int) -> Integer:

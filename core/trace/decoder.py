@@ -61,6 +61,9 @@ class Decoder:
                 config=_text(head["config"]),
                 faults=tuple(f),
                 printed=tuple(p),
+                product_flops=int(head["product_flops"]) if "product_flops" in head else None,
+                launched_at=_text(head.get("launched_at", "")),
+                addresses_only=bool(head["addresses_only"]) if "addresses_only" in head else None,
             )
             for head, grid, b, a, seen, f, p in zip(
                 heads, grids, buffers, accesses, watched, faults, printed, strict=True
@@ -198,6 +201,9 @@ def _buffer(row: Mapping[str, Any]) -> Buffer:
         int(row["data_ptr"]),
         tuple(map(int, row["shape"].split())),
         tuple(map(int, row["strides"].split())),
+        _text(row.get("argument", "")),
+        _text(row.get("made_at", "")),
+        int(row.get("storage", -1)),
     )
 
 

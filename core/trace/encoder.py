@@ -52,6 +52,9 @@ class Encoder:
                 "grid_y": y,
                 "grid_z": z,
                 "config": launch.config,
+                **({} if launch.product_flops is None else {"product_flops": launch.product_flops}),
+                "launched_at": launch.launched_at,
+                **({} if launch.addresses_only is None else {"addresses_only": launch.addresses_only}),
             }
         )
         self.rows += [_buffer_row(index, buffer) for buffer in launch.buffers]

@@ -3,8 +3,10 @@
 The file is an .npz archive (a zip of .npy members, no pickle). Member `__tilescope_trace__` is the JSON of
 `{"version": 1, "rows": [...]}`; the other members are the arrays. Each row is flat and names its kind in `row`:
 
-- launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config; launches count from 0 in order;
-- buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3));
+- launch: function, file, first_line, source, ttir, grid_x, grid_y, grid_z, config and, which older files lack,
+  product_flops, launched_at ('FILE:LINE') and addresses_only; launches count from 0 in order;
+- buffer: launch, name, dtype, element_bytes, size_bytes, data_ptr, shape and strides ('2 3' for (2, 3)) and, which
+  older files lack, argument (the caller's code), made_at ('FILE:LINE') and storage (a number for each allocation);
 - printed: launch, text (a line of `tl.device_print`);
 - fault: launch, the fields of `core.trace.record.Fault` (the sentence in English), and text, the JSON of `Text.plain`
   (which older files lack);
@@ -44,6 +46,7 @@ from core.trace.encoder import Encoder
 from core.trace.record import Launch
 
 VERSION = 1
+SUFFIX = ".npz"
 _HEADER = "__tilescope_trace__"
 Rows = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
@@ -98,10 +101,14 @@ def decode(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) 
 
 def save(path: str | Path, launches: Sequence[Launch]) -> None:
     """Write the launches to one file. Raises TilescopeError if it cannot be written."""
-    rows, arrays = encode(launches)
+    write(path, EncodedTrace.of(launches))
+
+
+def write(path: str | Path, trace: EncodedTrace) -> None:
+    """Write an encoded trace to one file, as `save` does."""
     buffer = io.BytesIO()
-    header = np.array(json.dumps({"version": VERSION, "rows": rows}))
-    np.savez_compressed(buffer, **{_HEADER: header}, **arrays)  # type: ignore[arg-type]
+    header = np.array(json.dumps({"version": VERSION, "rows": list(trace.rows)}))
+    np.savez_compressed(buffer, **{_HEADER: header}, **trace.arrays)  # type: ignore[arg-type]
     try:
         write_whole(Path(path), buffer.getbuffer())
     except OSError as error:

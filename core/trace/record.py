@@ -20,7 +20,9 @@ AccessKind = Literal["load", "store", "atomic"]
 class Buffer:
     """A tensor argument. `data_ptr` and `size_bytes` are the extent of the tensor's own elements in memory.
 
-    `shape` and `strides` (in elements) are the tensor's.
+    `name` is the kernel's parameter; `shape` and `strides` (in elements) are the tensor's. `argument` is what the
+    caller passed, as code ('q[:, 1:]'), and `made_at` the line ('FILE:LINE') that made its memory; '' if unknown.
+    Buffers with the same `storage` lie in the same allocation; -1 in a trace of an older version.
     """
 
     name: str
@@ -30,6 +32,9 @@ class Buffer:
     data_ptr: int
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
+    argument: str = ""
+    made_at: str = ""
+    storage: int = -1
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,9 @@ class Launch:
     """One `kernel[grid](...)`, executed and traced. `grid` is (x, y, z); programs are numbered with x fastest.
 
     `config` is the configuration that an autotuner chose, as text; `faults` are those that did not stop execution.
+    `product_flops` are the FLOPs of its matrix products, masked elements included; None in a trace of an older version.
+    `launched_at` is the line of the launch ('FILE:LINE'), '' if unknown. `addresses_only` says that its arithmetic was
+    skipped; None in a trace of an older version.
     """
 
     function: str
@@ -116,6 +124,9 @@ class Launch:
     config: str = ""
     faults: tuple[Fault, ...] = ()
     printed: tuple[str, ...] = ()
+    product_flops: int | None = None
+    launched_at: str = ""
+    addresses_only: bool | None = None
 
     @property
     def programs(self) -> int:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.trace.affine import IntArray, dense
+from core.trace.affine import Affine, IntArray, dense
 from core.trace.mask import BoolArray, Mask
 from core.trace.record import Access
-from core.trace.window import window
 
 
 @dataclass(frozen=True)
@@ -33,28 +32,45 @@ class Rows:
 
 
 def rows_of(access: Access) -> Rows:
-    """The rows of an access. Irregularly spaced or irregularly masked elements become rows of length 1."""
+    """The rows of an access. Elements that are not contiguous along any axis, or are irregularly masked, become rows of
+    length 1. The rows themselves may be anywhere, as those that a kernel gathers."""
     lanes, shape = len(access.programs), access.shape
-    view = window(access.offset, len(shape))
-    inner = None if view is None else next((a for a in reversed(range(len(shape))) if view.steps[a] == 1), None)
+    inner = _contiguous_axis(access)
     lengths = None if inner is None else _lengths(access.mask, shape, inner)
-    if view is None or inner is None or lengths is None:
+    if inner is None or lengths is None:
         return _elements(access, lanes)
-    others = [axis for axis in range(len(shape)) if axis != inner]
-    starts = view.row_starts(inner)
-    outer = tuple(shape[axis] for axis in others)
+    outer = tuple(size for axis, size in enumerate(shape) if axis != inner)
     count = int(np.prod(outer, dtype=np.int64))
-    return Rows(_flattened(starts, outer), _flattened(lengths, outer), (lanes, count))
+    return Rows(_flattened(_row_starts(access, inner), outer), _flattened(lengths, outer), (lanes, count))
 
 
 def row_count(access: Access) -> int:
     """How many rows of `rows_of` touch memory at most, without the rows themselves."""
     lanes, shape = len(access.programs), access.shape
-    view = window(access.offset, len(shape))
-    inner = None if view is None else next((a for a in reversed(range(len(shape))) if view.steps[a] == 1), None)
+    inner = _contiguous_axis(access)
     if inner is None or _lengths(access.mask, shape, inner) is None:
         return int(np.count_nonzero(access.active()))
     return lanes * math.prod(shape) // max(1, shape[inner])
+
+
+def _contiguous_axis(access: Access) -> int | None:
+    """The last tensor axis along which every step is one element, whatever the others do."""
+    if not isinstance(access.offset, Affine):
+        return None
+    for axis in reversed(range(len(access.shape))):
+        terms = [term for term in access.offset.terms if term.axes >> axis + 1 & 1]
+        if len(terms) == 1 and terms[0].axes == 1 << axis + 1 and terms[0].step == 1:
+            return axis
+    return None
+
+
+def _row_starts(access: Access, inner: int) -> IntArray:
+    """The offset of the first element of each row along axis `inner`, [lanes or 1, *outer or 1]."""
+    assert isinstance(access.offset, Affine)
+    total = np.full((1,) * (len(access.shape) + 1), access.offset.constant, dtype=np.int64)
+    for term in access.offset.terms:
+        total = total + np.take(term.array, [0], axis=inner + 1)
+    return np.squeeze(total, axis=inner + 1)
 
 
 def _flattened(array: IntArray, outer: tuple[int, ...]) -> IntArray:

@@ -18,7 +18,11 @@ from core.trace.traffic import Traffic, traffic
 
 @dataclass(frozen=True)
 class LaunchRow:
-    """One kernel launch. `grid` is such as '4 x 1 x 1'; `unique_bytes` are distinct bytes, summed over its tensors."""
+    """One kernel launch. `grid` is such as '4 x 1 x 1'; `unique_bytes` are distinct bytes, summed over its tensors.
+
+    `launched_at` is the caller's line ('FILE:LINE'), '' if unknown. `addresses_only` says that the arithmetic was
+    skipped, None if that is unknown.
+    """
 
     launch: int
     function: str
@@ -32,11 +36,17 @@ class LaunchRow:
     written_bytes: int
     unique_bytes: int
     trace_bytes: int
+    launched_at: str = ""
+    addresses_only: bool | None = None
 
 
 @dataclass(frozen=True)
 class TensorRow:
-    """One tensor argument of a launch. `tensor` is the argument's name, `shape` is such as '[1024, 64]'."""
+    """One tensor argument of a launch. `tensor` is the kernel's parameter, `shape` is such as '[1024, 64]'.
+
+    `argument` is the caller's code for it ('q[:, 1:]'), `made_at` the line that made its memory ('FILE:LINE'); '' if
+    unknown. Rows with the same `storage` lie in the same allocation; -1 if unknown.
+    """
 
     launch: int
     tensor: str
@@ -49,11 +59,14 @@ class TensorRow:
     written_bytes: int
     unique_bytes: int
     reuse: float
+    argument: str = ""
+    made_at: str = ""
+    storage: int = -1
 
 
 @dataclass(frozen=True)
 class LineRow:
-    """One source line of a launch and one tensor. `masked_share` is 0 to 1."""
+    """One source line of a launch and one tensor. `masked_share` is 0 to 1: that of `elements`, those of the tiles."""
 
     launch: int
     function: str
@@ -66,6 +79,7 @@ class LineRow:
     unique_bytes: int
     masked_share: float
     reuse: float
+    elements: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,6 +170,8 @@ def _launch(index: int, launch: Launch, counts: Traffic) -> LaunchRow:
         written_bytes=counts.written_bytes,
         unique_bytes=sum(row.unique_bytes for row in counts.buffers),
         trace_bytes=launch.trace_bytes(),
+        launched_at=launch.launched_at,
+        addresses_only=launch.addresses_only,
     )
 
 
@@ -173,6 +189,9 @@ def _tensors(index: int, launch: Launch, counts: Traffic) -> list[TensorRow]:
             written_bytes=row.written_bytes,
             unique_bytes=row.unique_bytes,
             reuse=_reuse(row.read_bytes + row.written_bytes, row.unique_bytes),
+            argument=buffer.argument,
+            made_at=buffer.made_at,
+            storage=buffer.storage,
         )
         for row, buffer in zip(counts.buffers, launch.buffers, strict=True)
     ]
@@ -192,6 +211,7 @@ def _lines(index: int, launch: Launch, counts: Traffic) -> list[LineRow]:
             unique_bytes=row.unique_bytes,
             masked_share=row.masked_share,
             reuse=_reuse(row.bytes, row.unique_bytes),
+            elements=row.elements,
         )
         for row in sorted(counts.lines, key=lambda row: (row.file, row.line))
     ]

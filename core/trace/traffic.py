@@ -31,7 +31,7 @@ class LineTraffic:
     """Traffic between one source line and one tensor.
 
     `accesses` counts unmasked elements and `bytes` their bytes; an atomic reads and writes that many. `masked_share` is
-    the share of the tiles' elements that is masked off, 0 to 1.
+    the share of the tiles' `elements` that is masked off, 0 to 1.
     """
 
     buffer: str
@@ -42,6 +42,7 @@ class LineTraffic:
     bytes: int
     unique_bytes: int
     masked_share: float
+    elements: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def _line(launch: Launch, key: tuple[int, AccessKind, str, int], count: _Count, 
         bytes=count.active * buffer.element_bytes,
         unique_bytes=covered(touched) * buffer.element_bytes,
         masked_share=1 - count.active / count.requested if count.requested else 0.0,
+        elements=count.requested,
     )
 
 
@@ -118,6 +120,13 @@ def _buffer(
         written_bytes=written * buffer.element_bytes,
         unique_bytes=covered(touched) * buffer.element_bytes,
     )
+
+
+def distinct_elements(launch: Launch, buffer: int, *, reads: bool) -> int:
+    """Distinct elements of a tensor argument that `launch` reads (or else writes). An atomic does both."""
+    other = "store" if reads else "load"
+    accesses = (access for access in launch.accesses if access.buffer == buffer and access.kind != other)
+    return covered(union([_intervals(rows_of(access)) for access in accesses]))
 
 
 def _intervals(rows: Rows) -> IntArray:

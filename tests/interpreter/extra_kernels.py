@@ -16,15 +16,16 @@ def convert_kernel(x_ptr, o_ptr, ROUNDING: tl.constexpr, BLOCK: tl.constexpr):
 def scaled_dot_kernel(
     a_ptr, a_scale_ptr, b_ptr, b_scale_ptr, o_ptr,
     A: tl.constexpr, B: tl.constexpr, B_PACK: tl.constexpr, SIZE: tl.constexpr, K: tl.constexpr,
+    A_PACK: tl.constexpr = 1, GROUP: tl.constexpr = 32,
 ):  # fmt: skip
-    r, k, group = tl.arange(0, SIZE), tl.arange(0, K), tl.arange(0, K // 32)
+    r, k, group = tl.arange(0, SIZE), tl.arange(0, K // A_PACK), tl.arange(0, K // GROUP)
     packed = tl.arange(0, K // B_PACK)
-    a = tl.load(a_ptr + r[:, None] * K + k[None, :])
+    a = tl.load(a_ptr + r[:, None] * (K // A_PACK) + k[None, :])
     b = tl.load(b_ptr + packed[:, None] * SIZE + r[None, :])
     a_scale = None
     if a_scale_ptr is not None:
-        a_scale = tl.load(a_scale_ptr + r[:, None] * (K // 32) + group[None, :])
-    b_scale = tl.load(b_scale_ptr + r[:, None] * (K // 32) + group[None, :])
+        a_scale = tl.load(a_scale_ptr + r[:, None] * (K // GROUP) + group[None, :])
+    b_scale = tl.load(b_scale_ptr + r[:, None] * (K // GROUP) + group[None, :])
     product = tl.dot_scaled(a, a_scale, A, b, b_scale, B)
     tl.store(o_ptr + r[:, None] * SIZE + r[None, :], product)
 
@@ -73,12 +74,6 @@ def assert_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
     tl.device_assert(x < 20.0, "x must be small")
     tl.device_print("seen", x)
     tl.store(o_ptr + offsets, x)
-
-
-@triton.jit
-def pointer_table_kernel(table_ptr, o_ptr):
-    x_ptr = tl.load(table_ptr).to(tl.pointer_type(tl.float32))
-    tl.store(o_ptr, tl.load(x_ptr))
 
 
 @triton.jit

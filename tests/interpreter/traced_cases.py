@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from kernels.attention import Impl, attention
-from tests.interpreter import coverage_cases, shape_cases
+from tests.interpreter import coverage_cases, pointer_cases, shape_cases
 from tests.interpreter import traced_kernels as kernels
 
 Tensors = dict[str, torch.Tensor]
@@ -151,6 +151,7 @@ def _attention(impl: Impl, causal: bool, query_len: int, key_len: int, kv_heads:
 CASES: dict[str, Callable[[], Tensors]] = {
     **coverage_cases.COVERAGE,
     **shape_cases.SHAPES,
+    **pointer_cases.POINTERS,
     **{
         case.__name__: case
         for case in (

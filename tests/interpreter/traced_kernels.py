@@ -225,7 +225,7 @@ def overrun_kernel(x_ptr, o_ptr, BLOCK: tl.constexpr):
 
 @triton.jit
 def inline_assembly_kernel(o_ptr):
-    value = tl.inline_asm_elementwise("mov.u32 $0, %smid;", "=r", [], dtype=tl.int32, is_pure=True, pack=1)
+    value = tl.inline_asm_elementwise("mov.u32 $0, %laneid;", "=r", [], dtype=tl.int32, is_pure=True, pack=1)
     tl.store(o_ptr, value)
 
 

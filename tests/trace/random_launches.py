@@ -95,11 +95,18 @@ def launches(draw: st.DrawFn, kinds: tuple[str, ...] = ("load", "store", "atomic
 
 
 def decorated(launch: Launch) -> Launch:
-    """The same launch with a fault, a configuration and a watched variable."""
+    """The same launch with a fault, a configuration, a watched variable and a count of FLOPs."""
     fault = Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, verbatim("Program 1 reads past the end."))
     watched = Watched("acc", np.array([0, 2]), np.array([[[1.0]], [[np.nan]]], dtype=np.float32), True)
     return Launch(
-        **{**vars(launch), "faults": (fault,), "config": "BLOCK=16", "printed": ("pid 0",), "watched": {"acc": watched}}
+        **{
+            **vars(launch),
+            "faults": (fault,),
+            "config": "BLOCK=16",
+            "printed": ("pid 0",),
+            "watched": {"acc": watched},
+            "product_flops": 1 << 40,
+        }
     )
 
 

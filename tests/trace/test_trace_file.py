@@ -21,7 +21,19 @@ from tests.trace.random_launches import decorated, launches
 
 
 def assert_same(launch: Launch, expected: Launch) -> None:
-    for name in ("function", "file", "first_line", "source", "ttir", "grid", "buffers", "config", "faults", "printed"):
+    for name in (
+        "function",
+        "file",
+        "first_line",
+        "source",
+        "ttir",
+        "grid",
+        "buffers",
+        "config",
+        "faults",
+        "printed",
+        "product_flops",
+    ):
         assert getattr(launch, name) == getattr(expected, name)
     assert list(launch.watched) == list(expected.watched)
     for name, watched in expected.watched.items():

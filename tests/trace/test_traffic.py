@@ -10,13 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.interpreter import Launch, intercept
+from core.interpreter import Access, Launch, intercept
 from core.trace.address_map import Band, bands_of
+from core.trace.affine import Affine, Term
+from core.trace.distinct_traffic import distinct_traffic, launch_totals
 from core.trace.levels import AddressLevels
-from core.trace.rows import rows_of
+from core.trace.rows import row_count, rows_of
 from core.trace.traffic import covered, traffic, union
 from kernels.attention import Impl, attention
 from tests.interpreter.traced_cases import CASES
+from tests.trace.random_launches import launches
 
 
 def launches_of(case: str) -> list[Launch]:
@@ -40,16 +43,60 @@ def test_that_traffic_counts_every_unmasked_element_once(case: str) -> None:
         assert both_ways == counted.read_bytes + counted.written_bytes
 
 
+def assert_rows_are_the_elements(launch: Launch) -> None:
+    for access in launch.accesses:
+        rows = rows_of(access)
+        starts, lengths = (np.broadcast_to(a, rows.shape) for a in (rows.starts, rows.lengths))
+        for lane in range(len(access.programs)):
+            spans = [np.arange(s, s + n) for s, n in zip(starts[lane], lengths[lane], strict=True)]
+            expected = access.offsets()[lane][access.active()[lane]]
+            np.testing.assert_array_equal(np.sort(np.concatenate(spans)), np.sort(expected.reshape(-1)))
+
+
+@given(launches())
+def test_that_totals_are_those_of_the_tensors(launch: Launch) -> None:
+    (total,) = launch_totals([launch])
+    counted = traffic(launch)
+
+    assert (total.read_bytes, total.written_bytes) == (counted.read_bytes, counted.written_bytes)
+    assert total.bytes == counted.read_bytes + counted.written_bytes
+    assert total.distinct_bytes == sum(row.bytes for row in distinct_traffic(launch))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_that_rows_are_the_elements_of_an_access(case: str) -> None:
     for launch in launches_of(case):
-        for access in launch.accesses:
-            rows = rows_of(access)
-            starts, lengths = (np.broadcast_to(a, rows.shape) for a in (rows.starts, rows.lengths))
-            for lane in range(len(access.programs)):
-                spans = [np.arange(s, s + n) for s, n in zip(starts[lane], lengths[lane], strict=True)]
-                expected = access.offsets()[lane][access.active()[lane]]
-                np.testing.assert_array_equal(np.sort(np.concatenate(spans)), np.sort(expected.reshape(-1)))
+        assert_rows_are_the_elements(launch)
+
+
+@given(launches())
+def test_that_rows_are_the_elements_whatever_the_offsets_are(launch: Launch) -> None:
+    assert_rows_are_the_elements(launch)
+
+
+def test_that_gathered_rows_stay_rows() -> None:
+    """As many rows as the kernel gathers, and not as many as they have elements."""
+    numbers = np.array([[[5], [90], [7]], [[1], [1], [300]]], dtype=np.int64)
+    along = np.arange(16, dtype=np.int64)[None, None, :]
+    offset = Affine(2, 100, (Term(0b011, numbers * 20, 0, 6000), Term(0b100, along, 0, 15, 1)))
+    access = Access("load", 0, "k.py", 1, (), np.arange(2), (3, 16), offset, None, 4, 0)
+
+    rows = rows_of(access)
+
+    np.testing.assert_array_equal(rows.starts, 100 + 20 * numbers[..., 0])
+    assert rows.lengths.tolist() == [[16]]
+    assert row_count(access) == 6
+
+
+@given(launches())
+def test_that_distinct_bytes_are_counted_once_for_reads_and_once_for_writes(launch: Launch) -> None:
+    for index, row in enumerate(distinct_traffic(launch)):
+        for bytes_, other in ((row.read_bytes, "store"), (row.written_bytes, "load")):
+            mine = [a for a in launch.accesses if a.buffer == index and a.kind != other]
+            distinct = {int(o) for a in mine for o in a.offsets()[a.active()]}
+            assert bytes_ == launch.buffers[index].element_bytes * len(distinct)
+        assert (row.function, row.buffer) == (launch.function, launch.buffers[index].name)
+        assert row.bytes == row.read_bytes + row.written_bytes
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=20))

@@ -20,8 +20,9 @@ from core.interpreter.ir import Operation, Type
 from core.interpreter.memory import Memory
 from core.interpreter.ops.memory import HOST_SCALARS, on_host, record
 from core.interpreter.ops.registry import StepPlanner, step
+from core.interpreter.ops.several_tensors import Part, joined
 from core.interpreter.values import Pointer, to_predicate, to_torch, torch_dtype
-from core.trace.affine import dense
+from core.trace.affine import Affine, dense
 from core.trace.mask import Mask
 
 Combine = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -170,17 +171,26 @@ def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, lis
     mask_slot = slots[operands] if len(slots) > operands else None
     type_ = operation.result.type if operation.results else operation.operands[1].type
     result = operation.result.slot if operation.results else None
+    dtype = torch_dtype(type_.element)
 
     def run(frame: Frame) -> None:
         values = frame.values
         pointer: Pointer = values[pointer_slot]
         keep = True if mask_slot is None else to_predicate(values[mask_slot])
-        keep = record(frame, operation, "atomic", pointer, keep, type_.dims)
-        old: Any = torch.zeros((1,) * (type_.rank + 1), dtype=torch_dtype(type_.element), device=frame.run.device)
-        if keep is not False:
-            mask = keep if isinstance(keep, Mask) else None
-            targets = _Targets(frame, frame.run.memories[pointer.buffer], pointer, mask, type_)
-            old = targets.spread(update(targets, [values[slot] for slot in slots[:operands]]))
+
+        def access(part: Part) -> torch.Tensor:
+            touched = record(part.frame, operation, "atomic", part.pointer, part.keep, type_.dims)
+            if touched is False:
+                return torch.zeros((1,) * (type_.rank + 1), dtype=dtype, device=frame.run.device)
+            mask = touched if isinstance(touched, Mask) else None
+            memory = frame.run.memory(part.pointer.buffer, type_.element_bytes)  # type: ignore[arg-type]
+            targets = _Targets(part.frame, memory, part.pointer, mask, type_)
+            return targets.spread(update(targets, [part.cut(values[slot]) for slot in slots[:operands]]))
+
+        if isinstance(pointer.buffer, Affine):
+            old = joined(frame, pointer, keep, type_, access)
+        else:
+            old = access(Part(frame, slice(None), pointer, keep))
         if result is not None:
             scalar = type_.rank == 0 and type_.is_integer and old.numel() <= HOST_SCALARS
             values[result] = on_host(old, type_) if scalar else old

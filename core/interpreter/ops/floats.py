@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import TensorFunction, float_function, rounded, scalar_tensor
 from core.interpreter.ops.registry import PureFunction, pure
@@ -113,10 +111,8 @@ def _to_integer(operation: Operation) -> PureFunction:
 @pure("arith.bitcast", "tt.bitcast")
 def _bitcast(operation: Operation) -> PureFunction:
     source, target = operation.operands[0].type, operation.result.type
-    if source.element == target.element:
-        return lambda a: a
-    if source.pointer:
-        return _pointer_cast(operation)
+    if source.element == target.element or source.pointer:
+        return lambda a: a  # pointers to elements of another width are recast: see pointers.py
     dtype = torch_dtype(target.element)
 
     def call(a: Any) -> Any:
@@ -124,21 +120,6 @@ def _bitcast(operation: Operation) -> PureFunction:
         return result.item() if result.numel() == 1 and not isinstance(a, torch.Tensor) else result
 
     return call
-
-
-def _pointer_cast(operation: Operation) -> PureFunction:
-    source, target = (
-        max(t.with_element(t.element).bits, 8) for t in (operation.operands[0].type, operation.result.type)
-    )
-    if source != target:
-        raise TilescopeError(
-            tr(
-                "{location} accesses memory through a pointer of another width, which Tilescope does not "
-                "support: use a pointer of the tensor's own type.",
-                location=operation.location.label,
-            )
-        )
-    return lambda a: a
 
 
 _FLOAT_PREDICATES = {"eq": operator.eq, "ne": operator.ne, "gt": operator.gt, "ge": operator.ge}
@@ -204,16 +185,13 @@ def _select_structured(condition: Mask, a: Any, b: Any, rank: int, boolean: bool
 
 
 def _select_pointer(operation: Operation, condition: Any, a: Pointer, b: Pointer) -> Pointer:
-    if a.buffer != b.buffer:
-        raise TilescopeError(
-            tr(
-                "{location} selects between pointers to different tensors per program, which Tilescope cannot "
-                "follow: load from both tensors and select between the values.",
-                location=operation.location.label,
-            )
-        )
-    rank = operation.result.type.rank
-    return Pointer(a.buffer, _select_structured(to_predicate(condition), a.offset, b.offset, rank, False))  # type: ignore[arg-type]
+    rank, where = operation.result.type.rank, to_predicate(condition)
+    if isinstance(where, bool):
+        return a if where else b
+    offset = _select_structured(where, a.offset, b.offset, rank, False)
+    if not isinstance(a.buffer, Affine) and a.buffer == b.buffer:
+        return Pointer(a.buffer, offset)
+    return Pointer(_select_structured(where, a.buffer, b.buffer, rank, False), offset)
 
 
 @pure("ub.poison")

@@ -15,6 +15,7 @@ import torch
 
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import tensor_arguments
+from core.interpreter.ops.one_bit import ARITHMETIC, logic
 from core.interpreter.ops.registry import PureFunction, pure
 from core.interpreter.values import to_integer, torch_dtype
 from core.trace import affine
@@ -31,6 +32,8 @@ def unsigned_array(array: Array, bits: int) -> Array:
 def _binary(operation: Operation, structured: Callable[[Integer, Integer], Integer], tensors: Any) -> PureFunction:
     types = tuple(value.type for value in operation.operands)
     bits = operation.result.type.bits
+    if bits == 1 and operation.name in ARITHMETIC:
+        return logic(operation, ARITHMETIC[operation.name])
 
     def call(a: Any, b: Any) -> Any:
         arguments = tensor_arguments((a, b), types)

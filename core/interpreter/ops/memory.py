@@ -6,17 +6,17 @@ from typing import Any
 
 import torch
 
-from core.contracts.errors import TilescopeError
 from core.contracts.text import Value, tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
-from core.interpreter.memory import first_of, outside, read, write
+from core.interpreter.memory import Memory, OutOfBounds, first_of, outside, read, write
 from core.interpreter.ops.elementwise import scalar_tensor
 from core.interpreter.ops.registry import StepPlanner, step
+from core.interpreter.ops.several_tensors import joined, parts
 from core.interpreter.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
-from core.trace import affine
-from core.trace.mask import BoolArray, Mask, Predicate, both, from_array
+from core.trace.affine import Affine
+from core.trace.mask import Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
 
 HOST_SCALARS = 1 << 16
@@ -32,12 +32,13 @@ def record(
     """
     if keep is False:
         return False
-    memory = frame.run.memories[pointer.buffer]
+    assert not isinstance(pointer.buffer, Affine)
+    memory = frame.run.memory(pointer.buffer, operation.operands[0].type.element_bytes)
     mask = keep if isinstance(keep, Mask) else None
     location = operation.location
     bad = outside(memory, pointer.offset, mask, frame.count, shape)
     if bad is not None:
-        _out_of_bounds(frame, operation, kind, pointer, bad)
+        _out_of_bounds(frame, operation, kind, pointer.buffer, memory, first_of(bad, pointer.offset), int(bad.sum()))
         keep = both(keep, from_array(~bad))
         if keep is False:
             return False
@@ -53,7 +54,7 @@ def record(
             shape=shape,
             offset=pointer.offset,
             mask=mask,
-            element_bytes=memory.buffer.element_bytes,
+            element_bytes=memory.element_bytes,
             order=frame.order,
         )
     )
@@ -61,9 +62,16 @@ def record(
     return keep
 
 
-def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer: Pointer, bad: BoolArray) -> None:
-    memory, location = frame.run.memories[pointer.buffer], operation.location
-    first = first_of(bad, pointer.offset)
+def _out_of_bounds(
+    frame: Frame,
+    operation: Operation,
+    kind: AccessKind,
+    buffer: int,
+    memory: Memory,
+    first: OutOfBounds,
+    count: int,
+) -> None:
+    location = operation.location
     details: dict[str, Value] = {
         "kind": kind,
         "kernel": frame.run.function,
@@ -74,7 +82,14 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
         "low": memory.low,
         "high": memory.high,
     }
-    if not memory.flat.numel():
+    if memory.is_nothing:
+        sentence = tr(
+            "Illegal {kind} in {kernel} at {location}: program {program} accesses address {address}, which lies in no "
+            "tensor. Fix the table of addresses, or keep the tensor alive.",
+            address=hex(first.offset * memory.element_bytes),
+            **{name: details[name] for name in ("kind", "kernel", "location", "program")},
+        )
+    elif not memory.flat.numel():
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} accesses {tensor}, which is an empty tensor. "
             "Mask the access or pass a tensor with elements.",
@@ -98,12 +113,12 @@ def _out_of_bounds(frame: Frame, operation: Operation, kind: AccessKind, pointer
         Fault(
             kind="out of bounds",
             access=kind,
-            buffer=pointer.buffer,
+            buffer=buffer,
             file=location.file,
             line=location.line,
             program=int(frame.programs[first.lane]),
-            index=first.offset,
-            count=int(bad.sum()),
+            index=first.offset * memory.element_bytes // memory.buffer.element_bytes,
+            count=count,
             sentence=sentence,
         )
     )
@@ -116,24 +131,31 @@ def _load(operation: Operation, _planner: StepPlanner) -> Step:
     mask_slot = slots[1] if len(slots) > 1 else None
     other_slot = slots[2] if len(slots) > 2 else None
     result, type_ = operation.result.slot, operation.result.type
-    zero = zero_of(type_)
+    zero, width = zero_of(type_), operation.operands[0].type.element_bytes
+
+    def load(frame: Frame, pointer: Pointer, keep: Predicate, other: Any) -> Any:
+        keep = record(frame, operation, "load", pointer, keep, type_.dims)
+        if keep is False:
+            return other
+        mask = keep if isinstance(keep, Mask) else None
+        tile = read(frame.run.memory(pointer.buffer, width), pointer.offset, mask, type_.rank)  # type: ignore[arg-type]
+        tile = as_element(tile, type_.element)
+        return tile if mask is None else _filled(tile, mask, other, type_)
 
     def run(frame: Frame) -> None:
         values = frame.values
         pointer: Pointer = values[pointer_slot]
         keep = True if mask_slot is None else to_predicate(values[mask_slot])
         other: Any = zero if other_slot is None else values[other_slot]
-        keep = record(frame, operation, "load", pointer, keep, type_.dims)
-        if keep is False:
-            values[result] = other
-            return
-        mask = keep if isinstance(keep, Mask) else None
-        tile = read(frame.run.memories[pointer.buffer], pointer.offset, mask, type_.rank)
-        tile = as_element(tile, type_.element)
-        if mask is not None:
-            tile = _filled(tile, mask, other, type_)
-        scalar = type_.rank == 0 and type_.is_integer and tile.numel() <= HOST_SCALARS
-        values[result] = on_host(tile, type_) if scalar else tile
+        if isinstance(pointer.buffer, Affine) and keep is not False:
+            tile: Any = joined(
+                frame, pointer, keep, type_, lambda part: load(part.frame, part.pointer, part.keep, zero)
+            )
+            tile = _filled(tile, keep, other, type_) if isinstance(keep, Mask) else tile
+        else:
+            tile = load(frame, pointer, keep, other)
+        scalar = type_.rank == 0 and type_.is_integer and isinstance(tile, torch.Tensor)
+        values[result] = on_host(tile, type_) if scalar and tile.numel() <= HOST_SCALARS else tile
 
     return run
 
@@ -163,42 +185,23 @@ def _store(operation: Operation, _planner: StepPlanner) -> Step:
     mask_slot = masks[0] if masks else None
     type_ = operation.operands[1].type
 
-    def run(frame: Frame) -> None:
-        values = frame.values
-        pointer: Pointer = values[pointer_slot]
-        keep: Predicate = True if mask_slot is None else to_predicate(values[mask_slot])
+    width = operation.operands[0].type.element_bytes
+
+    def store(frame: Frame, pointer: Pointer, keep: Predicate, value: Any) -> None:
         keep = record(frame, operation, "store", pointer, keep, type_.dims)
         if keep is False:
             return
         mask = keep if isinstance(keep, Mask) else None
-        memory = frame.run.memories[pointer.buffer]
-        value = to_torch(values[value_slot], type_)
+        memory = frame.run.memory(pointer.buffer, width)  # type: ignore[arg-type]
+        value = to_torch(value, type_)
         if value.dtype != memory.flat.dtype:
             value = value.view(memory.flat.dtype)
         write(memory, pointer.offset, mask, value, frame.count, type_.dims)
 
-    return run
-
-
-@step("tt.ptr_to_int")
-def _number_from_pointer(operation: Operation, _planner: StepPlanner) -> Step:
-    """The address, in bytes."""
-    slot, result = operation.operands[0].slot, operation.result.slot
-
     def run(frame: Frame) -> None:
-        pointer: Pointer = frame.values[slot]
-        buffer = frame.run.memories[pointer.buffer].buffer
-        frame.values[result] = affine.add(affine.scale(pointer.offset, buffer.element_bytes), buffer.data_ptr)
+        values = frame.values
+        keep: Predicate = True if mask_slot is None else to_predicate(values[mask_slot])
+        for part in parts(frame, values[pointer_slot], keep):
+            store(part.frame, part.pointer, part.keep, part.cut(values[value_slot]))
 
     return run
-
-
-@step("tt.int_to_ptr")
-def _pointer_from_number(operation: Operation, _planner: StepPlanner) -> Step:
-    raise TilescopeError(
-        tr(
-            "{location} makes a pointer from a number (an address that was loaded or passed as an integer), which "
-            "Tilescope cannot check or follow: pass the tensor itself.",
-            location=operation.location.label,
-        )
-    )

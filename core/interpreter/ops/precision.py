@@ -16,7 +16,7 @@ from core.interpreter.values import torch_dtype
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
 
 
-def _nearest(dtype: torch.dtype) -> TensorFunction:
+def nearest(dtype: torch.dtype) -> TensorFunction:
     if dtype.itemsize > 1:
         return lambda a: a.to(dtype)
     largest = torch.finfo(dtype).max
@@ -24,12 +24,12 @@ def _nearest(dtype: torch.dtype) -> TensorFunction:
     return lambda a: a.to(torch.float32).clamp(-largest, largest).to(dtype)
 
 
-def _towards_zero(dtype: torch.dtype) -> TensorFunction:
+def towards_zero(dtype: torch.dtype) -> TensorFunction:
     """If the nearest number is larger in magnitude, use the one before it: the next smaller bit pattern."""
-    nearest = _nearest(dtype)
+    rounded = nearest(dtype)
 
     def call(a: torch.Tensor) -> torch.Tensor:
-        exact, near = a.to(torch.float64), nearest(a)
+        exact, near = a.to(torch.float64), rounded(a)
         beyond = (near.to(torch.float64).abs() > exact.abs()) & torch.isfinite(exact)
         bits = near.contiguous().view(_BITS[dtype.itemsize])
         return torch.where(beyond, bits - 1, bits).view(dtype)
@@ -52,7 +52,7 @@ def _precision(operation: Operation) -> PureFunction:
     source = torch_dtype(operation.operands[0].type.element)
     target = torch_dtype(operation.result.type.element)
     narrowing = target.itemsize < source.itemsize
-    convert = _towards_zero(target) if narrowing and rounding in ("rtz", 0) else _nearest(target)
+    convert = towards_zero(target) if narrowing and rounding in ("rtz", 0) else nearest(target)
 
     def call(a: Any) -> Any:
         return convert(a) if isinstance(a, torch.Tensor) else convert(torch.tensor(a, dtype=source)).item()

@@ -1,9 +1,8 @@
-"""arith: bits, predicates and the width of integers. A structured i1 is a mask and stays a mask."""
+"""arith: bits, predicates and the width of integers."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,32 +11,16 @@ import torch
 from core.interpreter.ir import Operation
 from core.interpreter.ops.elementwise import tensor_arguments
 from core.interpreter.ops.integers import bounds, elementwise, unsigned_array
+from core.interpreter.ops.one_bit import Logic, logic
 from core.interpreter.ops.registry import PureFunction, pure
 from core.interpreter.values import bit_array, to_predicate, torch_dtype
 from core.trace import affine, mask
 from core.trace.affine import Affine
 
 
-def _logic(operation: Operation, function: Callable[[Any, Any], Any]) -> PureFunction:
-    types = tuple(value.type for value in operation.operands)
-
-    def on_masks(a: Any, b: Any) -> Any:
-        arguments = tensor_arguments((a, b), types)
-        if arguments is not None:
-            return function(*arguments)
-        if isinstance(a, bool) and isinstance(b, bool):
-            return function(a, b)
-        if function is operator.and_:
-            return mask.both(a, b)
-        for constant, other in ((a, b), (b, a)):
-            if isinstance(constant, bool):
-                if function is operator.or_:
-                    return True if constant else other
-                return mask.invert(other) if constant else other
-        return mask.from_array(function(a.array, b.array))
-
+def _logic(operation: Operation, function: Logic) -> PureFunction:
     if operation.result.type.element == "i1":
-        return on_masks
+        return logic(operation, function)
     return elementwise(operation, function, function)
 
 

@@ -29,6 +29,9 @@ PURE: dict[str, PureBuilder] = {}
 STEPS: dict[str, StepBuilder] = {}
 """Name to a builder of the step that executes the operation: memory, control flow, and others that need the frame."""
 
+PURE_STEPS: set[str] = set()
+"""Names of steps whose results depend only on their operands and on what their regions capture."""
+
 
 def pure(*names: str) -> Callable[[PureBuilder], PureBuilder]:
     """Register a builder of pure functions."""
@@ -40,11 +43,13 @@ def pure(*names: str) -> Callable[[PureBuilder], PureBuilder]:
     return register
 
 
-def step(*names: str) -> Callable[[StepBuilder], StepBuilder]:
-    """Register a builder of steps."""
+def step(*names: str, pure: bool = False) -> Callable[[StepBuilder], StepBuilder]:
+    """Register a builder of steps; `pure` ones may run once before a loop."""
 
     def register(builder: StepBuilder) -> StepBuilder:
         STEPS.update(dict.fromkeys(names, builder))
+        if pure:
+            PURE_STEPS.update(names)
         return builder
 
     return register

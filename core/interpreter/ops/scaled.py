@@ -1,7 +1,8 @@
 """tt.dot_scaled: products of microscaled numbers (OCP Microscaling Formats 1.0), computed in float32.
 
-Elements are 8-bit or 4-bit floats; a byte holds two 4-bit floats, the first in its low half. Every 32 elements along
-the summed axis share a scale, a power of two whose exponent is a byte (255 is NaN).
+Elements are 8-bit or 4-bit floats; a byte holds two 4-bit floats, the first in its low half. A group of elements along
+the summed axis shares a scale. In the MX formats that is a power of two, given by its exponent in a byte (255 is NaN),
+for 32 elements; in NVFP4 it is an e4m3 number for 16. The shapes of the operands give the size of the group.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from core.interpreter.ir import Operation, Type, Value
 from core.interpreter.ops.registry import PureFunction, pure
 from core.interpreter.values import expanded, to_torch
 
-_GROUP = 32
 _FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
 _FP8 = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 _UNSCALED = ("bf16", "fp16")
@@ -48,11 +48,14 @@ def _decoder(operation: Operation, name: str, axis: int, packed: bool) -> Callab
     )
 
 
-def _scales(tile: torch.Tensor) -> torch.Tensor:
-    """[rows, groups] exponents to [rows, summed] factors."""
-    exponent = tile.to(torch.int32) & 255
-    factor = torch.where(exponent == 255, torch.nan, torch.exp2((exponent - 127).to(torch.float32)))
-    return factor.repeat_interleave(_GROUP, dim=-1)
+def _scales(tile: torch.Tensor, elements: int) -> torch.Tensor:
+    """[rows, groups] scales to [rows, elements] factors."""
+    if tile.dtype.is_floating_point:
+        factor = tile.to(torch.float32)
+    else:
+        exponent = tile.to(torch.int32) & 255
+        factor = torch.where(exponent == 255, torch.nan, torch.exp2((exponent - 127).to(torch.float32)))
+    return factor.repeat_interleave(elements // tile.shape[-1], dim=-1)
 
 
 def _operands(operation: Operation, lhs: str) -> tuple[Value, Value | None, Value, Value | None, Value]:
@@ -67,13 +70,30 @@ def _operands(operation: Operation, lhs: str) -> tuple[Value, Value | None, Valu
     return values[0], values[1], values[2], None, values[3]
 
 
+def scaled_product(operation: Operation, lhs: str, rhs: str) -> Callable[..., torch.Tensor]:
+    """A function of a [.., M, K], its scale [.., M, groups] or None, b [.., K, N], its scale [.., N, groups], and c."""
+    decode_a = _decoder(operation, lhs, -1, bool(operation.attributes.get("lhs_k_pack", True)))
+    decode_b = _decoder(operation, rhs, -2, bool(operation.attributes.get("rhs_k_pack", True)))
+
+    def multiply(
+        a: torch.Tensor, a_scale: torch.Tensor | None, b: torch.Tensor, b_scale: torch.Tensor | None, c: torch.Tensor
+    ) -> torch.Tensor:
+        left, right = decode_a(a), decode_b(b)
+        if a_scale is not None:
+            left = left * _scales(a_scale, left.shape[-1])
+        if b_scale is not None:
+            right = right * _scales(b_scale, right.shape[-2]).transpose(-1, -2)
+        return (torch.matmul(left, right) + c.to(torch.float32)).to(c.dtype)
+
+    return multiply
+
+
 @pure("tt.dot_scaled")
 def _dot_scaled(operation: Operation) -> PureFunction:
     attributes = operation.attributes
     lhs, rhs = str(attributes["lhs"]), str(attributes["rhs"])
     parts = _operands(operation, lhs)
-    decode_a = _decoder(operation, lhs, -1, bool(attributes.get("lhs_k_pack", True)))
-    decode_b = _decoder(operation, rhs, -2, bool(attributes.get("rhs_k_pack", True)))
+    multiply = scaled_product(operation, lhs, rhs)
     places = [None if part is None else operation.operands.index(part) for part in parts]
 
     def tile(values: tuple[Any, ...], part: int) -> torch.Tensor | None:
@@ -88,11 +108,6 @@ def _dot_scaled(operation: Operation) -> PureFunction:
         assert a is not None
         assert b is not None
         assert c is not None
-        left, right = decode_a(a), decode_b(b)
-        if a_scale is not None:
-            left = left * _scales(a_scale)
-        if b_scale is not None:
-            right = right * _scales(b_scale).transpose(-1, -2)
-        return (torch.matmul(left, right) + c.to(torch.float32)).to(c.dtype)
+        return multiply(a, a_scale, b, b_scale, c)
 
     return call

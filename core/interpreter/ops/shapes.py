@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
@@ -59,7 +57,7 @@ def _mover(rank: int, target: tuple[int, ...], tensors: Callable[[torch.Tensor],
         if isinstance(value, Mask):
             return mask.moved(value, rank, target)
         if isinstance(value, Pointer):
-            return Pointer(value.buffer, affine.reshaped(value.offset, rank, target))
+            return value.moved(lambda number: affine.reshaped(number, rank, target))
         return value
 
     return call
@@ -125,30 +123,30 @@ def _reshaper(source: Type, target: Type) -> PureFunction:
         if isinstance(value, Mask):
             return mask.from_array(dense(value.array))
         if isinstance(value, Pointer):
-            return Pointer(value.buffer, call(value.offset))
+            return value.moved(call)
         return value
 
     return call
 
 
 def _combined(operation: Operation, function: Callable[[list[torch.Tensor]], torch.Tensor]) -> PureFunction:
-    """A layout change of several tiles, materialised."""
-    types = [value.type for value in operation.operands]
-    if operation.result.type.pointer:
-        raise TilescopeError(
-            tr(
-                "{location} uses {operation} on pointers, which Tilescope does not support: compute with "
-                "offsets and add them to the pointer.",
-                location=operation.location.label,
-                operation=operation.name,
-            )
-        )
+    """A layout change of several tiles, materialised. Of pointers, that of their tensors and of their offsets."""
+    types, result = [value.type for value in operation.operands], operation.result.type
+    if result.pointer:
+        types = [type_.with_element("i64") if type_.pointer else type_ for type_ in types]
+        result = result.with_element("i64")
 
     def call(*values: Any) -> Any:
+        if any(isinstance(value, Pointer) for value in values):
+            buffers, offsets = (
+                call(*(getattr(value, part) if isinstance(value, Pointer) else value for value in values))
+                for part in ("buffer", "offset")
+            )
+            return Pointer(buffers, offsets)
         tiles = [expanded(to_torch(v, t), t.dims) for v, t in zip(values, types, strict=True)]
         lanes = max(tile.shape[0] for tile in tiles)
-        result = function([tile.expand(lanes, *tile.shape[1:]) for tile in tiles])
-        return _structured(result, operation.result.type, values)
+        combined = function([tile.expand(lanes, *tile.shape[1:]) for tile in tiles])
+        return _structured(combined, result, values)
 
     return call
 

@@ -1,6 +1,6 @@
 """kernel-lab: what does my kernel touch?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.kernel_lab.claims import CLAIMS
 from core.topics.kernel_lab.params import KernelLabParams
@@ -14,9 +14,7 @@ def backend(params: KernelLabParams, device: str) -> str:
 
 
 TOPIC = Topic(
-    id="kernel-lab",
-    title=tr("Kernel lab"),
-    question=tr("What does my kernel touch?"),
+    **vars(HEADINGS["kernel-lab"]),
     params=KernelLabParams,
     plan=plan,
     check=check,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from core.bounded_output import FirstAndLast, text_of
 from core.contracts.result import Environment, KernelSource, Metric, Provenance
-from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.contracts.text import EMPTY, Text, tr
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.plan import in_project, shown
 from core.topics.kernel_lab.result import (
     Handover,
     KernelLabResult,
     LaunchViews,
+    Printed,
     TracedFile,
     TracedKernel,
     file_name,
@@ -28,7 +29,8 @@ from core.trace.order import Order
 from core.trace.record import Buffer, Launch
 from core.trace.reuse import reuse
 from core.trace.rows import rows_of
-from core.trace.tables import FaultRow, LaunchRow, TensorRow, tables
+from core.trace.tables import FaultRow, LaunchRow, TensorRow, sectors, tables
+from core.user_code.paths import in_project, shown
 
 MOST_CELLS = 512
 """Most rows or columns of a heatmap. For larger tensors, a cell is a whole number of elements."""
@@ -36,6 +38,8 @@ MOST_TILE_ROWS = 1 << 20
 """Rows of tiles (`core.trace.rows`) that a run draws in advance. They take about a second on one core."""
 MOST_VIEW_BYTES = 32_000_000
 """Largest size of the pictures that a run adds to its result."""
+KEPT_CHARACTERS = 65536
+"""Of each stream that is printed to."""
 
 
 def launches_of(result: KernelLabResult) -> list[Launch]:
@@ -49,6 +53,10 @@ def with_shown_files(launch: Launch) -> Launch:
     return replace(
         launch,
         file=names[launch.file],
+        launched_at=shown(launch.launched_at) if launch.launched_at else "",
+        buffers=tuple(
+            replace(buffer, made_at=shown(buffer.made_at)) if buffer.made_at else buffer for buffer in launch.buffers
+        ),
         accesses=tuple(replace(access, file=names[access.file]) for access in launch.accesses),
         faults=tuple(
             replace(fault, file=shown(fault.file), sentence=in_project(fault.sentence)) for fault in launch.faults
@@ -145,24 +153,38 @@ def opened(path: Path, params: KernelLabParams) -> KernelLabResult:
     traced = load(path)
     launches = [with_shown_files(launch) for launch in traced]
     counted = tables(launches)
-    units = {"programs": "", "accesses": "", "read_bytes": "bytes", "written_bytes": "bytes"}
     return KernelLabResult(
         params=params,
         environment=Environment(path.name, "trace file"),
-        metrics={
-            name: _traced(sum(getattr(row, name) for row in counted.launches), unit, verbatim(path.name))
-            for name, unit in units.items()
-        },
+        metrics=metrics(counted.launches, counted.faults),
         launches=counted.launches,
         tensors=counted.tensors,
         line_traffic=counted.lines,
         lines=source_lines(counted.lines),
         faults=counted.faults,
+        sectors=tuple(row for index, launch in enumerate(launches) for row in sectors(launch, index)),
+        handovers=handovers(launches, counted.tensors),
         files=tuple(_kernels_alone(launches, file) for file in dict.fromkeys(launch.file for launch in launches)),
         sources=kernel_sources(launches),
+        log=tuple(printed_by_kernels(launches)),
         trace=EncodedTrace.of(traced),
         trace_file=path.name,
     )
+
+
+def printed_by_kernels(launches: Iterable[Launch]) -> Iterator[Printed]:
+    """What `tl.device_print` and failed assertions printed, if anything: beyond a limit, its beginning and its end."""
+    kept = kept_characters()
+    for launch in launches:
+        for line in launch.printed:
+            kept.add(f"{line}\n")
+    if text := text_of(kept):
+        yield Printed("kernel", text)
+
+
+def kept_characters() -> FirstAndLast[str]:
+    """Takes what is printed, and keeps what a result stores of it."""
+    return FirstAndLast("", KEPT_CHARACTERS // 2)
 
 
 def _cells(extent: int) -> int:

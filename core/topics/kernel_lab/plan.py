@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import os
-from dataclasses import dataclass, replace
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import EMPTY, Text, Value, listed, quoted, tr, tr_plural
+from core.contracts.text import EMPTY, Text, listed, quoted, tr, tr_plural
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.source import Function, Source, read_source, text_of
+from core.user_code.loading import SCRIPT
+from core.user_code.paths import resolved
+from core.user_code.source import Function, Source, read_source, text_of
 
 MAIN = "main"
-PROJECT = Path(__file__).resolve().parents[3]
+"""The function that is called if none is named and there are several."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Plan:
     parameter at fault.
 
     `path` is None if the file cannot be found, `source` if it is not valid Python: `unparsed` is its text then, if it
-    can be read. `function` is '' if none can be chosen.
+    can be read. `function` is '' if none can be chosen, and SCRIPT for the file itself, with `arguments` as its command
+    line.
     """
 
     params: KernelLabParams
@@ -32,6 +35,7 @@ class Plan:
     problem: Text = EMPTY
     blames: str | None = None
     unparsed: str = ""
+    arguments: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -55,10 +59,22 @@ def plan(params: KernelLabParams) -> Plan:
     try:
         path = resolved(params.file)
         source = read_source(path)
-        return Plan(params, path, source, chosen(source, params.function.strip()))
+        arguments = _arguments(params.arguments)
+        function = params.function.strip() or (SCRIPT if arguments else "")
+        return Plan(params, path, source, chosen(source, function), arguments=arguments)
     except InvalidParams as error:
         unparsed = text_of(path) if path is not None and source is None else ""
         return Plan(params, path, source, problem=error.text, blames=error.field, unparsed=unparsed)
+
+
+def _arguments(text: str) -> tuple[str, ...]:
+    """The command line of a script, split as a shell does. Raises InvalidParams for an open quote."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise InvalidParams(
+            tr("The arguments {text} cannot be split: close the quote.", text=quoted(text)), "arguments"
+        ) from error
 
 
 def check(params: KernelLabParams) -> None:
@@ -72,6 +88,8 @@ def chosen(source: Source, function: str) -> str:
     """The function to call. Raises InvalidParams if there is none, or if the choice is ambiguous."""
     if not function:
         return _default(source)
+    if function == SCRIPT:
+        return SCRIPT
     defined = {f.name: f for f in source.functions}
     if function in defined:
         _check_callable(source, defined[function])
@@ -98,8 +116,10 @@ def _default(source: Source) -> str:
     candidates = [function.name for function in source.candidates]
     if MAIN in candidates:
         return MAIN
-    if len(candidates) == 1:
+    if len(candidates) == 1 and (candidates[0] in source.launching or not source.is_script):
         return candidates[0]
+    if source.is_script:
+        return SCRIPT
     if candidates:
         raise InvalidParams(
             tr(
@@ -156,40 +176,3 @@ def _check_callable(source: Source, function: Function) -> None:
 def _callable_functions(source: Source) -> Text:
     names = [function.name for function in source.functions if function.can_be_called]
     return tr("It has {names}.", names=listed(names)) if names else tr("It has no function that can be called.")
-
-
-def resolved(file: str) -> Path:
-    """The absolute path of `file`: relative to the current folder if it exists there, else to the project.
-
-    Raises InvalidParams for a text that cannot be a path.
-    """
-    if not file.strip():
-        raise InvalidParams(tr("No file is set: give the path of a Python file with Triton kernels."), "file")
-    try:
-        path = Path(file).expanduser()
-        if path.is_absolute() or path.exists():
-            return path.resolve()
-        return (PROJECT / path).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InvalidParams(
-            tr("{path} is not a valid path ({reason}): give another path.", path=quoted(file), reason=str(error)),
-            "file",
-        ) from error
-
-
-def shown(path: str | Path) -> str:
-    """The path relative to the project if it lies inside, else unchanged."""
-    path = Path(path)
-    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
-
-
-def in_project(sentence: Text) -> Text:
-    """The sentence with its paths relative to the project."""
-    values = tuple((name, _in_project(value)) for name, value in sentence.values)
-    return replace(sentence, message=sentence.message.replace(f"{PROJECT}{os.sep}", ""), values=values)
-
-
-def _in_project(value: Value) -> Value:
-    if isinstance(value, Text):
-        return in_project(value)
-    return value.replace(f"{PROJECT}{os.sep}", "") if isinstance(value, str) else value

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from core.contracts.archive import Array
 from core.contracts.params import Params
 from core.contracts.result import KernelSource, LineTraffic, Result
-from core.contracts.text import Text
+from core.contracts.text import EMPTY, Text
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.plan import in_project
 from core.trace.file import EncodedTrace
 from core.trace.heatmap import TensorHeatmap
 from core.trace.reuse import Reuse
 from core.trace.tables import FaultRow, LaunchRow, LineRow, SectorRow, TensorRow
+from core.trace.totals import KernelTotal, TensorTotal, kernel_totals, tensor_totals
+from core.user_code.paths import in_project
 
 TABLES = {
     "launches": "launches",
@@ -24,6 +26,7 @@ TABLES = {
     "lines": "line_traffic",
     "faults": "faults",
     "sectors": "sectors",
+    "configs": "configs",
 }
 """The tables of JSON and CSV files, and the result fields that hold their rows."""
 
@@ -38,6 +41,34 @@ class Handover:
     read_by: str
     reading_launch: int
     read_bytes: int
+
+
+@dataclass(frozen=True)
+class ConfigRow:
+    """A configuration of an autotuned kernel; `number` counts from 1. `chosen` means that a launch ran it.
+
+    If all configurations were tried, the rest is known too: whether pruning left it, its traffic and FLOPs, registers
+    and spills of a thread (None if they are unknown), the largest absolute difference of what it wrote from the first
+    one (None without data), and the reason if Triton cannot compile it.
+    """
+
+    function: str
+    number: int
+    config: str
+    chosen: bool
+    kept: bool | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    unique_bytes: int | None = None
+    product_flops: int | None = None
+    registers: int | None = None
+    spills: int | None = None
+    difference: float | None = None
+    problem: Text = EMPTY
+
+    @property
+    def was_tried(self) -> bool:
+        return self.kept is not None
 
 
 @dataclass(frozen=True)
@@ -89,6 +120,7 @@ class KernelLabResult(Result):
     launches      one row per kernel launch, in order; the rows of the other tables refer to it by index, from 0.
     line_traffic  one row per launch, source line and tensor; `lines` of the base holds the same for the Source tab.
     faults        accesses out of bounds, then write-write races.
+    configs       the configurations of the autotuned kernels that were launched.
     files         the traced file first, then every other file that contains a launched kernel.
     trace         the launches, encoded; None in a Partial.
     views         by launch index, for the launches that are cheap to draw; the others are drawn from `trace`.
@@ -107,6 +139,7 @@ class KernelLabResult(Result):
     line_traffic: tuple[LineRow, ...] = ()
     faults: tuple[FaultRow, ...] = ()
     sectors: tuple[SectorRow, ...] = ()
+    configs: tuple[ConfigRow, ...] = ()
     handovers: tuple[Handover, ...] = ()
     files: tuple[TracedFile, ...] = ()
     log: tuple[Printed, ...] = ()
@@ -123,6 +156,22 @@ class KernelLabResult(Result):
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of one of `TABLES`, for JSON and CSV; texts in the current language."""
         return [{name: _cell(getattr(row, name)) for name in _names(row)} for row in getattr(self, TABLES[table])]
+
+    @property
+    def addresses_only(self) -> bool | None:
+        """Whether the arithmetic was skipped, which may differ from what was asked for; None if that is unknown."""
+        known = {row.addresses_only for row in self.launches}
+        return known.pop() if len(known) == 1 else None
+
+    @cached_property
+    def kernel_totals(self) -> tuple[KernelTotal, ...]:
+        """The kernels over all launches, the heaviest first."""
+        return kernel_totals(self.launches, self.line_traffic, self.sectors)
+
+    @cached_property
+    def tensor_totals(self) -> tuple[TensorTotal, ...]:
+        """The tensors over all launches, the heaviest first."""
+        return tensor_totals(self.tensors)
 
     def line_bytes(self) -> Counter[tuple[str, int]]:
         """Bytes moved per source line over all launches, by file and line number."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from core.bounded_output import text_of
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
 from core.contracts.result import Message
@@ -13,14 +12,17 @@ from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
+from core.interpreter import require_triton
 from core.topics.kernel_lab import analysis
-from core.topics.kernel_lab.experiment.tracing import Log, Traced, kept_characters, trace
+from core.topics.kernel_lab.experiment.configs import config_rows
+from core.topics.kernel_lab.experiment.tracing import Log, Traced, trace
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import Plan, plan
 from core.topics.kernel_lab.result import KernelLabResult, Printed, source_lines
 from core.trace.file import EncodedTrace
 from core.trace.record import Launch
 from core.trace.tables import SectorRow, TraceTables, sectors, tables
+from core.user_code.own_work import own_work
 
 Builder = ResultBuilder[KernelLabResult]
 
@@ -28,17 +30,20 @@ Builder = ResultBuilder[KernelLabResult]
 def run(params: KernelLabParams, device: str) -> ExperimentRun:
     """Yields a Partial with all numbers before the trace and its pictures.
 
-    Raises InvalidParams if the file does not import, or if the function cannot be called or launches nothing. Raises
-    RunFailed if the function fails. Beyond the limits of `tracing`, the result holds the launches so far and a warning.
+    Raises InvalidParams if the file does not import, or if the function cannot be called or launches nothing, RunFailed
+    if the function fails, and MissingRequirement without Triton. Beyond the limits of `tracing`, the result holds the
+    launches so far and a warning.
     """
     planned = plan(params)
     if planned.problem:
         raise InvalidParams(planned.problem, planned.blames)
+    require_triton()
     builder = Builder(KernelLabResult(params=params))
     traced = yield from phase(0.0, 0.8, lambda progress: trace(planned, progress))
-    yield from phase(0.8, 0.9, lambda progress: _count(builder, planned, traced, progress))
-    yield Partial(builder.result)
-    yield from phase(0.9, 1.0, lambda progress: _keep(builder, traced.launches, progress))
+    with own_work(tr("the numbers of the trace")):
+        yield from phase(0.8, 0.9, lambda progress: _count(builder, planned, traced, progress))
+        yield Partial(builder.result)
+        yield from phase(0.9, 1.0, lambda progress: _keep(builder, traced.launches, progress))
     return builder.result
 
 
@@ -57,11 +62,15 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         lines=source_lines(rows.lines),
         faults=rows.faults,
         sectors=tuple(sector_rows),
+        configs=config_rows(traced.tuned, traced.trials, traced.launches),
         handovers=analysis.handovers(traced.launches, rows.tensors),
         files=analysis.traced_files(traced.launches, {str(planned.path): planned.text}),
         sources=analysis.kernel_sources(traced.launches),
-        log=_printed(traced.log, traced.launches),
-        messages=(Message("warning", traced.warning),) if traced.warning else (),
+        log=tuple(_printed(traced.log, traced.launches)),
+        messages=(
+            *([Message("warning", traced.warning)] if traced.warning else []),
+            *(Message("notice", notice) for notice in traced.notices),
+        ),
     )
 
 
@@ -72,10 +81,7 @@ def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallba
     builder.add(views=analysis.launch_views(launches))
 
 
-def _printed(log: Log, launches: Sequence[Launch]) -> tuple[Printed, ...]:
-    by_kernels = kept_characters()
-    for launch in launches:
-        for line in launch.printed:
-            by_kernels.add(f"{line}\n")
-    streams = {"stdout": log.stdout, "stderr": log.stderr, "kernel": text_of(by_kernels)}
-    return tuple(Printed(stream, text) for stream, text in streams.items() if text)
+def _printed(log: Log, launches: Sequence[Launch]) -> Iterator[Printed]:
+    streams = {"stdout": log.stdout, "stderr": log.stderr}
+    yield from (Printed(stream, text) for stream, text in streams.items() if text)
+    yield from analysis.printed_by_kernels(launches)

@@ -7,24 +7,29 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
-from core.bounded_output import FirstAndLast, text_of
+from core.bounded_output import text_of
 from core.contracts.errors import InvalidParams, RunFailed, TilescopeError
 from core.contracts.text import EMPTY, Text, tr, tr_plural
 from core.engine.steps import ProgressCallback
 from core.format import quantity
-from core.interpreter import Launch, Tracer, intercept
-from core.topics.kernel_lab.experiment.loader import call
-from core.topics.kernel_lab.plan import Plan, shown
+from core.hardware.gpus import gpu
+from core.interpreter import Launch, NeedsData, Tracer, intercept
+from core.interpreter.autotuning import ConfigTrial, TunedKernel
+from core.interpreter.reporting import silent_reports
+from core.topics.kernel_lab.analysis import kept_characters
+from core.topics.kernel_lab.experiment.configs import require_config
+from core.topics.kernel_lab.plan import Plan
+from core.user_code.loading import SCRIPT, call
+from core.user_code.paths import shown
 
 MOST_LAUNCHES = 4096
 _MANY_LAUNCHES = 100
 """From here on, the progress names the limit."""
 
 LARGEST_TRACE_BYTES = 1 << 30
-KEPT_CHARACTERS = 65536
 
 _TRIM_AFTER_BYTES = 32_000_000
 """The trace grows by this much before free memory is returned."""
@@ -44,14 +49,32 @@ class Log:
 
 @dataclass(frozen=True)
 class Traced:
-    """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty."""
+    """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty.
+
+    `notices` say what differs from a run on a GPU.
+    """
 
     launches: tuple[Launch, ...]
     log: Log
     warning: Text = EMPTY
+    notices: tuple[Text, ...] = ()
+    tuned: tuple[TunedKernel, ...] = ()
+    trials: tuple[ConfigTrial, ...] = ()
 
 
 def trace(planned: Plan, progress: ProgressCallback) -> Traced:
+    """Trace as `traced` does. A trace of addresses only that would be wrong, because something depends on values that
+    it does not write, is taken again with data, and a notice says so."""
+    if not planned.params.addresses_only:
+        return traced(planned, progress)
+    try:
+        return traced(planned, progress, addresses_only=True)
+    except NeedsData as error:
+        full = traced(planned, progress)
+        return replace(full, notices=(error.notice, *full.notices))
+
+
+def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = False) -> Traced:
     """Import the file, call the function and trace every launch, including launches during the import.
 
     Beyond `MOST_LAUNCHES` or the size that `trace_limit` allows, the function is stopped, and the launches so far are
@@ -66,20 +89,38 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
         intercept(
             memory_budget_bytes=budget,
             progress=limits.progress,
-            addresses_only=planned.params.addresses_only,
+            addresses_only=addresses_only,
             faults="record",
             trace_limit_bytes=limits.trace_bytes,
+            gpu=gpu(planned.params.gpu),
+            config=planned.params.config,
+            try_configs=planned.params.try_configs,
         ) as tracer,
     ):
         limits.tracer = tracer
         try:
-            call(planned.source, planned.function)
+            with silent_reports(planned.source.text, tracer.notice):
+                call(planned.source, planned.function, planned.arguments)
         except TilescopeError:
-            if not limits.reached:
+            if not limits.reached and tracer.needs_data is None:
                 raise
+    if tracer.internal_error is not None:
+        raise tracer.internal_error
+    if tracer.needs_data is not None:
+        raise tracer.needs_data
     warning = limits.warning()
     if not tracer.launches and tracer.too_large is not None:
         raise RunFailed(tracer.too_large.text) from tracer.too_large
+    if not tracer.launches and planned.function == SCRIPT:
+        raise InvalidParams(
+            tr(
+                "{file} ran to its end and launched no Triton kernel: check its arguments, and whether it needs "
+                "another GPU than {gpu}.",
+                file=shown(planned.source.path),
+                gpu=gpu(planned.params.gpu).name,
+            ),
+            "arguments",
+        )
     if not tracer.launches:
         raise InvalidParams(
             tr(
@@ -89,7 +130,9 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
             ),
             "function",
         )
-    return Traced(tuple(tracer.launches), log, warning)
+    tuned = tuple(tracer.tuning.kernels.values())
+    require_config(planned.params.config, tuned, tracer.launches)
+    return Traced(tuple(tracer.launches), log, warning, tuple(tracer.notices), tuned, tuple(tracer.tuning.trials))
 
 
 def trace_limit(budget_bytes: int) -> int:
@@ -158,13 +201,8 @@ class _Limits:
 def return_free_memory() -> None:
     """Give free memory back to the system, where the C library can. What an operation frees between two arrays that
     the trace keeps would otherwise stay with the process, which doubled its size."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # Windows has no such library
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def kept_characters() -> FirstAndLast[str]:
-    """Takes what is printed, and keeps what a result stores of it."""
-    return FirstAndLast("", KEPT_CHARACTERS // 2)
 
 
 class _Tee(io.TextIOBase):

@@ -41,7 +41,8 @@ class Function:
 class Source:
     """The text of a file and its top level.
 
-    `names` are all names bound there, imports included; `has_star_import` says that there may be more.
+    `names` are all names bound there, imports included; `has_star_import` says that there may be more. `is_script`:
+    it does something by itself, as it calls functions at its top level or under `if __name__ == "__main__"`.
     """
 
     path: Path
@@ -49,10 +50,16 @@ class Source:
     functions: tuple[Function, ...]
     names: frozenset[str]
     has_star_import: bool
+    is_script: bool = False
 
     @property
     def kernels(self) -> tuple[Function, ...]:
         return tuple(function for function in self.functions if function.is_kernel)
+
+    @property
+    def launching(self) -> frozenset[str]:
+        """The names of functions that launch a kernel, or use one that does."""
+        return frozenset(function.name for function in self.functions if function.launches)
 
     @property
     def candidates(self) -> tuple[Function, ...]:
@@ -116,7 +123,8 @@ def _parsed(path: Path, data: bytes) -> Source:
         ) from error
     bound = frozenset(_names(tree))
     star = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
-    return Source(path, text, tuple(_functions(tree)), bound, star)
+    script = any(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in _top_level(tree.body))
+    return Source(path, text, tuple(_functions(tree)), bound, star, script)
 
 
 def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

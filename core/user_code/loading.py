@@ -1,7 +1,8 @@
 """Imports a user's file and calls one of its functions in isolation from earlier and later runs.
 
 It compiles the text of the plan, so an edit takes effect at once and no stale bytecode is used. The file's folder comes
-first on `sys.path`; modules imported from there are dropped after the run.
+first on `sys.path`; modules imported from there are dropped after the run. Packages of the user may have the names of
+ours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import linecache
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,51 +21,92 @@ from typing import Any
 from core.contracts.errors import InvalidParams, MissingRequirement, RunFailed, TilescopeError
 from core.contracts.text import Text, listed, quoted, tr
 from core.outside import first_line
-from core.topics.kernel_lab.plan import shown
-from core.topics.kernel_lab.source import Source
+from core.user_code import names
+from core.user_code.paths import shown
+from core.user_code.source import Source
+from core.user_code.stack import users_stack
 
-_OUR_PACKAGES = ("kernels", "gui", "tests", "main")
-"""Packages of this project that a user's package of the same name shadows. `core` is in use and cannot be shadowed."""
+SCRIPT = "__main__"
+"""In place of a function: the file itself, run as a script."""
 
 
-def call(source: Source, function: str) -> None:
-    """Import `source` and call its `function`, without arguments.
+def call(source: Source, function: str, arguments: Sequence[str] = ()) -> None:
+    """Import `source` and call its `function`, without arguments; or run it as a script.
+
+    `arguments` are `sys.argv[1:]`.
 
     Raises InvalidParams if the file does not import or the function cannot be called, RunFailed for an exception of
     the function, and passes on errors of the tracer.
     """
-    with _as_if_alone(source.path), _source_in_memory(source):
-        module = _imported(source)
+    if function == SCRIPT:
+        _run_script(source, arguments)
+        return
+    with loaded(source, arguments) as module:
         target = _target(source, module, function)
-        try:
+        with blamed(source, function):
             target()
-        except MissingRequirement as error:
-            raise MissingRequirement(_with_location(source, error)) from error
-        except TilescopeError:
-            raise
-        except BaseException as error:
-            raise RunFailed(_failure(source, function, error)) from error
 
 
 @contextmanager
-def _as_if_alone(path: Path) -> Iterator[None]:
+def loaded(source: Source, arguments: Sequence[str] = ()) -> Iterator[types.ModuleType]:
+    """The file as a module, imported as if it were alone, until the block ends. Raises InvalidParams if it does not
+    import."""
+    with _as_if_alone(source.path, arguments), _source_in_memory(source):
+        yield _imported(source)
+
+
+def _run_script(source: Source, arguments: Sequence[str]) -> None:
+    """Run the file as `python FILE ARGUMENTS` would. Raises RunFailed for what it raises; `sys.exit()` ends it."""
+    module, kept = _new_module(source, SCRIPT), sys.modules[SCRIPT]
+    with _as_if_alone(source.path, arguments), _source_in_memory(source), blamed(source, tr("the script")):
+        sys.modules[SCRIPT] = module
+        try:
+            exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
+        except SystemExit as exit:
+            if exit.code not in (None, 0):
+                raise
+        finally:
+            sys.modules[SCRIPT] = kept
+
+
+@contextmanager
+def blamed(source: Source, subject: Text | str) -> Iterator[None]:
+    """What the block raises becomes RunFailed, a sentence with the line of the file. `subject` is the function that is
+    called. Errors that are sentences already, such as those of the tracer, pass. All get the user's own stack."""
+    try:
+        yield
+    except MissingRequirement as error:
+        raise _with_stack(MissingRequirement(_with_location(source, error)), error) from error
+    except TilescopeError as error:
+        error.stack = users_stack(error)
+        raise
+    except BaseException as error:
+        raise _with_stack(RunFailed(_failure(source, subject, error)), error) from error
+
+
+def _with_stack(sentence: TilescopeError, error: BaseException) -> TilescopeError:
+    """The error as it is told, with the stack of the one that was raised."""
+    sentence.stack = users_stack(error)
+    return sentence
+
+
+@contextmanager
+def _as_if_alone(path: Path, arguments: Sequence[str]) -> Iterator[None]:
     """Set up `sys` as for a script at that path, and restore it in any case."""
     folder = str(path.parent)
     before = set(sys.modules)
-    ours = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_shadowed(name, path.parent)}
-    kept = (sys.path[:], sys.argv, sys.dont_write_bytecode)
-    sys.path.insert(0, folder)
-    sys.argv, sys.dont_write_bytecode = [str(path)], True
+    kept = (sys.argv, sys.dont_write_bytecode)
+    sys.argv, sys.dont_write_bytecode = [str(path), *arguments], True
     importlib.invalidate_caches()
     linecache.cache.pop(str(path), None)
     try:
-        yield
+        with names.kept_apart(path.parent):
+            yield
     finally:
-        sys.path[:], sys.argv, sys.dont_write_bytecode = kept
-        for name in [name for name in sys.modules if name not in before or name in ours]:
+        sys.argv, sys.dont_write_bytecode = kept
+        for name in [name for name in sys.modules if name not in before]:
             if _lies_in(sys.modules[name], folder):
                 del sys.modules[name]
-        sys.modules.update(ours)
 
 
 @contextmanager
@@ -79,31 +121,32 @@ def _source_in_memory(source: Source) -> Iterator[None]:
         linecache.cache.pop(path, None)
 
 
-def _is_shadowed(module: str, folder: Path) -> bool:
-    top = module.partition(".")[0]
-    if top not in _OUR_PACKAGES or not ((folder / top).is_dir() or (folder / f"{top}.py").is_file()):
-        return False
-    return not _lies_in(sys.modules[module], str(folder))
-
-
 def _lies_in(module: types.ModuleType, folder: str) -> bool:
     """Whether a module comes from the folder. Installed packages do not count, as they do not change between runs."""
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and Path(file).is_relative_to(folder) and "site-packages" not in file
+    path = Path(file) if isinstance(file, str) else Path()
+    return path.is_relative_to(folder) and "site-packages" not in path.relative_to(folder).parts
 
 
 def _imported(source: Source) -> types.ModuleType:
-    module = types.ModuleType(_module_name(source.path))
-    module.__file__ = str(source.path)
+    module = _new_module(source, _module_name(source.path))
     sys.modules[module.__name__] = module
     try:
         exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
     except MissingRequirement as error:
-        raise MissingRequirement(_with_location(source, error)) from error
-    except TilescopeError:
+        raise _with_stack(MissingRequirement(_with_location(source, error)), error) from error
+    except TilescopeError as error:
+        error.stack = users_stack(error)
         raise
     except BaseException as error:
-        raise InvalidParams(_failure(source, tr("importing the file"), error), "file") from error
+        failure = _failure(source, tr("importing the file"), error)
+        raise _with_stack(InvalidParams(failure, "file"), error) from error
+    return module
+
+
+def _new_module(source: Source, name: str) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__file__ = str(source.path)
     return module
 
 

@@ -1,0 +1,70 @@
+"""Runs what is asked of the virtual GPU on the CPU, and keeps track of which results are on it.
+
+Below autograd, so it also sees what backward passes, modules and PyTorch's own Python code do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from core.interpreter.virtual_gpu.custom_operators import body_of
+from core.interpreter.virtual_gpu.residency import DEVICE, HOST, as_device, mark, on_gpu
+from core.interpreter.virtual_gpu.widening import in_float32, is_wider_on_gpu
+
+_STAYS = {"aten::copy_", "aten::_copy_from", "aten::set_"}
+"""Operations whose result stays where it is, whatever is copied into it."""
+
+
+class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """An operation that names a CUDA device, or has an input on the virtual GPU, gives results on it."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Not wrapped: the wrapper would import TorchDynamo and SymPy, which takes longer than a small trace."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        body = body_of(func)
+        if body is not None:
+            with self:
+                return body(*args, **kwargs)
+        # PyTorch's own code may name the device that it sees, the host's. So an input on the GPU decides.
+        stays = func.name().partition(".")[0] in _STAYS
+        here = not stays and any(on_gpu(tensor) for tensor in _tensors(args, kwargs.values()))
+        if kwargs.get("device") is not None:
+            device = as_device(kwargs["device"])
+            here = (here and device == HOST) or device == DEVICE
+            kwargs["device"] = HOST if device == DEVICE else device
+        if kwargs.get("pin_memory"):
+            kwargs["pin_memory"] = False
+        if any(isinstance(value, torch.device) for value in args):  # aten::to in inference mode
+            here = here or DEVICE in map(_or_default, args)
+            args = tuple(HOST if _or_default(value) == DEVICE else value for value in args)
+        wider = here and is_wider_on_gpu(func, args)
+        results = in_float32(func, args, kwargs) if wider else func(*args, **kwargs)
+        if here:
+            for tensor in _tensors((results,)):
+                mark(tensor)
+        return results
+
+
+def _or_default(value: Any) -> Any:
+    return as_device(value) if isinstance(value, torch.device) else value
+
+
+def _tensors(*groups: Any) -> Iterator[torch.Tensor]:
+    """The tensors among values and in lists of them."""
+    for values in groups:
+        for value in values:
+            if isinstance(value, torch.Tensor):
+                yield value
+            elif isinstance(value, list | tuple):
+                yield from _tensors(value)

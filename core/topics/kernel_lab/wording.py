@@ -1,0 +1,76 @@
+"""What a report of a trace says in the same words in a terminal, on the page and in a file."""
+
+from __future__ import annotations
+
+from core.contracts.text import EMPTY, Text, tr, tr_plural, verbatim
+from core.format import quantity
+from core.topics.kernel_lab.result import KernelLabResult
+from core.trace.tables import FaultRow, LaunchRow
+
+_FAULTS = {"out of bounds": tr("out of bounds"), "write-write race": tr("write-write race")}
+
+
+def kind_of_trace(result: KernelLabResult) -> Text:
+    """Which trace was taken; empty if that is unknown, as of a trace of an older version."""
+    if result.addresses_only is None:
+        return EMPTY
+    if result.addresses_only:
+        return tr("addresses only: the kernels wrote no results")
+    if result.params.addresses_only:
+        return tr("full trace, because addresses only would have been wrong")
+    return tr("full trace")
+
+
+def totals_of(result: KernelLabResult) -> Text:
+    """The bytes of all launches, in one line."""
+    return tr(
+        "{accesses:,} accesses, read {read}, written {written}, distinct {unique}",
+        accesses=int(result.value("accesses")),
+        read=quantity(result.value("read_bytes"), "bytes"),
+        written=quantity(result.value("written_bytes"), "bytes"),
+        unique=quantity(sum(row.unique_bytes for row in result.launches), "bytes"),
+    )
+
+
+def launches_of_kernels(result: KernelLabResult) -> Text:
+    """'23 launches of 6 kernels'."""
+    kernels = len(result.kernel_totals)
+    return tr_plural(
+        "{count:,} launch of {kernels}",
+        "{count:,} launches of {kernels}",
+        count=len(result.launches),
+        kernels=tr_plural("{count:,} kernel", "{count:,} kernels", count=kernels),
+    )
+
+
+def times_launched(count: int) -> Text:
+    return tr_plural("{count:,} launch", "{count:,} launches", count=count)
+
+
+def totals_of_launch(launch: LaunchRow) -> Text:
+    return tr(
+        "grid {grid}, {accesses:,} accesses, read {read}, written {written}, distinct {unique}",
+        grid=launch.grid,
+        accesses=launch.accesses,
+        read=quantity(launch.read_bytes, "bytes"),
+        written=quantity(launch.written_bytes, "bytes"),
+        unique=quantity(launch.unique_bytes, "bytes"),
+    )
+
+
+def fault(row: FaultRow) -> Text:
+    """The kind of a fault, its place, and how to fix it."""
+    values: dict[str, str | int] = {
+        "file": row.file,
+        "line": row.line,
+        "program": str(row.program),
+        "index": row.index,
+        "tensor": row.tensor,
+    }
+    if row.other_program is None:
+        place = tr("{file}:{line}, program {program}, index {index} of {tensor}", **values)
+    else:
+        other = str(row.other_program)
+        place = tr("{file}:{line}, programs {program} and {other}, index {index} of {tensor}", other=other, **values)
+    kind = _FAULTS.get(row.kind, verbatim(row.kind))
+    return tr("{kind}: {place}. {explanation}", kind=kind, place=place, explanation=row.sentence)

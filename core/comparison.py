@@ -25,8 +25,9 @@ class ImplResult:
     """The result of one implementation. A topic with fields of its own derives from it.
 
     Errors are against float64; an error that is NaN or inf is stored as None, and its check has failed. `passed` is
-    None where nothing was checked. `reason` says why `runs_on` is 'unavailable'. Times exist only where the device ran
-    the implementation and the output passed its check; `tflops` also needs a FLOP count, and `peak_memory_bytes` a GPU.
+    None where nothing was checked. `reason` says why it cannot run here, or failed. Times exist only where the device
+    ran the implementation and the output passed its check, before and after the timing; `tflops` also needs a FLOP
+    count, and `peak_memory_bytes` a GPU.
     """
 
     impl: str
@@ -44,10 +45,16 @@ class ImplResult:
     passed: bool | None = None
 
     @property
+    def quartiles_ms(self) -> tuple[float, float]:
+        """The first and the third quartile of the samples."""
+        low, high = np.percentile(self.time_ms_samples, [25, 75])
+        return float(low), float(high)
+
+    @property
     def spread_ms(self) -> float:
         """The interquartile range of the samples."""
-        low, high = np.percentile(self.time_ms_samples, [25, 75])
-        return float(high - low)
+        low, high = self.quartiles_ms
+        return high - low
 
     @property
     def measured(self) -> Provenance:

@@ -69,6 +69,16 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def stamp(path: Path) -> tuple[int, int]:
+    """When the file was changed last, in ns, and its size: what was read from it is out of date once this differs.
+    Zeros for what cannot be looked at."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
+
+
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """The whole file. Raises OSError for what is no regular file, or holds more, whatever size it claims to have."""
     with open_regular(path) as file:

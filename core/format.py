@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
+from core import language
 from core.contracts.text import Text, tr_in, verbatim
 from core.units import UNITS
 
@@ -24,7 +26,13 @@ _PREFIXED_UNITS = {
 
 def format_quantity(value: float, unit: str = "", digits: int = 3) -> str:
     """The `quantity` in the current language, for what is drawn at once."""
-    return str(quantity(value, unit, digits))
+    return _written(value, unit, digits, language.current())
+
+
+@lru_cache(8192)
+def _written(value: float, unit: str, digits: int, code: str) -> str:
+    """A chart writes each number at every redraw, and most of them are the same as before."""
+    return quantity(value, unit, digits).in_language(code)
 
 
 def quantity(value: float, unit: str = "", digits: int = 3) -> Text:

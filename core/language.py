@@ -7,14 +7,14 @@ which `make messages` brings up to date (see CONTRIBUTING.md).
 from __future__ import annotations
 
 import gettext
-import locale
 import os
 import re
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+from core.message_file import MessageFile
 
 LOCALE = Path(__file__).resolve().parents[1] / "resources" / "locale"
 DOMAIN = "tilescope"
@@ -69,6 +69,8 @@ def of_system() -> str:
         for name in os.environ.get(variable, "").split(":"):
             if name:
                 return _supported(name)
+    import locale
+
     return _supported(locale.getlocale()[0] or "")
 
 
@@ -78,9 +80,8 @@ def catalogue(code: str) -> gettext.NullTranslations:
     if code == PSEUDO:
         return _Pseudo()
     try:
-        with (LOCALE / code / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
-            return gettext.GNUTranslations(file)
-    except (OSError, ValueError, EOFError, LookupError, struct.error):
+        return MessageFile((LOCALE / code / "LC_MESSAGES" / f"{DOMAIN}.mo").read_bytes())
+    except (OSError, ValueError):
         return gettext.NullTranslations()
 
 

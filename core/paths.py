@@ -1,11 +1,22 @@
-"""Paths that the user entered."""
+"""Paths that the user entered, and the folder of the user's data."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
+
+
+def data_folder() -> Path:
+    """The folder of the user's data: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
+    chosen = os.environ.get("TILESCOPE_DATA_DIR")
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # the window asks for the folder before its first paint
+
+    return Path(platformdirs.user_data_dir("tilescope", appauthor=False))
 
 
 def expanded(path: str | Path, field: str | None = None) -> Path:

@@ -9,6 +9,7 @@ from core.contracts.text import Text, tr_in, verbatim
 
 UNITS: Mapping[str, Text] = {
     "answers": tr_in("unit", "answers"),
+    "batches": tr_in("unit", "batches"),
     "bits": tr_in("unit", "bits"),
     "blocks": tr_in("unit", "blocks"),
     "bytes": tr_in("unit", "bytes"),

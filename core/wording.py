@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.contracts.claims import Finding, Verdict
-from core.contracts.result import Environment, Result
 from core.contracts.text import Text, listed, tr, verbatim
 from core.format import quantity as quantity_of
+
+if TYPE_CHECKING:
+    from core.contracts.result import Environment, Result
 
 
 def quantity(result: Result, name: str) -> Text:
@@ -52,11 +54,22 @@ def reason_of(error: Sentence) -> Text:
     return Text(error.message, tuple(error.values.items()))
 
 
+NOT_TRACED = tr(
+    "Triton, which exists for Linux only, is not installed here: no kernel is traced, and what needs that is left out."
+)
+"""For a run that goes on without its traces."""
+
+
 def missing(result: Result, *names: str) -> Finding | None:
     """The finding for a run that did not produce the metrics that a claim needs, else None."""
     absent = [name for name in names if name not in result.metrics]
     if not absent:
         return None
-    return Finding(
-        Verdict.NOT_TESTED, tr("This run did not produce {metrics}: run the page to the end.", metrics=listed(absent))
-    )
+    if result.environment.versions and "triton" not in result.environment.versions:
+        text = tr(
+            "This run did not produce {metrics}: Triton, which traces need, was not installed where it ran.",
+            metrics=listed(absent),
+        )
+    else:
+        text = tr("This run did not produce {metrics}: run the page to the end.", metrics=listed(absent))
+    return Finding(Verdict.NOT_TESTED, text)

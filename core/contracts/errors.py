@@ -6,7 +6,12 @@ from core.contracts.text import Text, as_text
 
 
 class TilescopeError(Exception):
-    """One clear sentence: what is wrong, why, and what helps. Shown to the user, never as a traceback."""
+    """One clear sentence: what is wrong, why, and what helps. Shown to the user, never as a traceback.
+
+    `stack` is the user's own part of the traceback, where code of theirs was running: shown on request.
+    """
+
+    stack: str = ""
 
     def __init__(self, text: Text | str) -> None:
         self.text = as_text(text)
@@ -42,6 +47,10 @@ class MissingRequirement(TilescopeError):
 
 class RunFailed(TilescopeError):
     """A run that ended without a result for a reason that the caller cannot correct."""
+
+
+class InternalError(RunFailed):
+    """An error inside Tilescope: its `__cause__`. The sentence never blames the user's code or input."""
 
 
 CALLER_ERRORS = (InvalidParams, UnknownName, MissingRequirement)

@@ -6,10 +6,13 @@ then any number of `Progress` and `Partial`, then exactly one of `Finished`, `Fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from core.contracts.result import Result
 from core.contracts.text import Text, tr
+
+if TYPE_CHECKING:
+    from core.contracts.result import Result
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,21 @@ class Partial:
 
 @dataclass(frozen=True)
 class Finished:
+    """`seconds` is how long the experiment itself took, without waiting for a worker or importing; None if unknown.
+
+    `is_warm` says that the worker had run the topic before: a first run compiles kernels and fills caches besides.
+    """
+
     result: Result
+    seconds: float | None = field(default=None, compare=False)
+    is_warm: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Failed:
     """`sentence` is for the user, `detail` (a traceback or worker log) for the log tab.
+
+    `stack` is the user's own part of the traceback, where it was code of theirs that failed: shown on request.
 
     `blames` is the parameter that caused it, if known. `invalid_input` says that the user can correct it: by other
     parameters, another device, or by installing something.
@@ -53,6 +65,7 @@ class Failed:
     detail: str = ""
     blames: str | None = None
     invalid_input: bool = False
+    stack: str = ""
 
 
 @dataclass(frozen=True)

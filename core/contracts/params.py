@@ -28,8 +28,8 @@ class FieldSpec:
 
     `choices` is empty for a free number, and `choice_labels` names those that are not their own label; `scale` is
     'log2' where doubling is the natural step. A text is the path of a file where `file_filter` (such as
-    'Python (*.py)') is not empty; `max_length` is in characters. `view_only` says that it changes what is shown of a
-    run, not what is run.
+    'Python (*.py)') is not empty; `max_length` is in characters, and `if_empty` says what an empty text stands for.
+    `view_only` says that it changes what is shown of a run, not what is run.
     """
 
     name: str
@@ -47,6 +47,7 @@ class FieldSpec:
     choice_labels: Mapping[Scalar, Text] = field(default_factory=dict)
     file_filter: Text | str = ""
     max_length: int | None = None
+    if_empty: Text = EMPTY
     view_only: bool = False
 
     def choice_label(self, value: Scalar) -> Text:
@@ -116,13 +117,16 @@ def text(
     file_filter: Text | str = "",
     group: Text = EMPTY,
     max_length: int = 4096,
+    if_empty: Text = EMPTY,
     view_only: bool = False,
 ) -> Any:
     """A free text; the path of a file where `file_filter` says which files to offer."""
     return Field(
         default,
         max_length=max_length,
-        json_schema_extra=_declared(label=label, help=help, group=group, file_filter=file_filter, view_only=view_only),
+        json_schema_extra=_declared(
+            label=label, help=help, group=group, file_filter=file_filter, if_empty=if_empty, view_only=view_only
+        ),
     )
 
 
@@ -173,6 +177,11 @@ class Params(BaseModel):
             getattr(self, spec.name) == getattr(other, spec.name) for spec in self.specs() if not spec.view_only
         )
 
+    def needed_for_run(self) -> dict[str, Scalar]:
+        """The values that decide what is run, as JSON values: all but the `view_only` ones."""
+        shown = {spec.name for spec in self.specs() if spec.view_only}
+        return self.model_dump(mode="json", exclude=shown)
+
 
 def _declared(**facts: Any) -> Any:
     """What `FieldSpec` needs besides the type and the bounds of a field. pydantic keeps it and does not read it."""
@@ -198,6 +207,7 @@ def _spec(name: str, info: Any) -> FieldSpec:
         choice_labels=extra.get("choice_labels", {}),
         file_filter=extra.get("file_filter", ""),
         max_length=bounds["MaxLen"].max_length if "MaxLen" in bounds else None,
+        if_empty=extra.get("if_empty", EMPTY),
         view_only=extra.get("view_only", False),
     )
 

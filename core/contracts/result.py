@@ -5,41 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import Any, Self
 
 from core.contracts import archive
 from core.contracts.params import Params
-from core.contracts.text import EMPTY, Text, tr
-
-
-class Provenance(StrEnum):
-    """How a number was obtained. Shown beside the number everywhere."""
-
-    MEASURED = "measured"
-    MEASURED_CPU = "measured (CPU)"
-    TRACED = "traced"
-    MODELLED = "modelled"
-    RECORDED = "recorded"
-
-    @property
-    def is_of_a_run(self) -> bool:
-        """Whether a run on this machine produced the number: it can then be out of date."""
-        return self not in (Provenance.MODELLED, Provenance.RECORDED)
-
-    @property
-    def label(self) -> Text:
-        """The provenance as the user reads it; the value is what JSON holds."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    Provenance.MEASURED: tr("measured"),
-    Provenance.MEASURED_CPU: tr("measured (CPU)"),
-    Provenance.TRACED: tr("traced"),
-    Provenance.MODELLED: tr("modelled"),
-    Provenance.RECORDED: tr("recorded"),
-}
+from core.contracts.provenance import Provenance as Provenance
+from core.contracts.text import EMPTY, Text
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,26 @@ so that `make messages` finds them.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-from pydantic_core import CoreSchema, core_schema
+from functools import lru_cache
+from string import Formatter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core import language, outside
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 Value: TypeAlias = "str | int | float | Text"
 
 _MAX_VALUE = 400
 _MAX_LISTED = 60
+_MAX_SHOWN = 1_000_000
+_MAX_NUMBER = 5_000
+_FORMAT = re.compile(r"[^\d{}]{0,4}\d{0,2}[,_]?(\.\d{1,2})?[a-zA-Z%]?")
 _VERBATIM = "{text}"
 
 
@@ -85,7 +93,8 @@ class Text:
 
     @classmethod
     def of(cls, tree: Any) -> Text:
-        """The inverse of `plain`; a string is a text without values. Raises ValueError for anything else."""
+        """The inverse of `plain`; a string is a text without values. Raises ValueError for anything else, and for a
+        text that a few bytes would make longer than memory."""
         if isinstance(tree, Text):
             return tree
         if isinstance(tree, str):
@@ -98,7 +107,10 @@ class Text:
             raise ValueError("not a text")
         if not isinstance(count, int):
             raise ValueError("the count of a text must be a whole number")
-        return cls(tree["message"], tuple((str(k), _value_of(v)) for k, v in named.items()), plural, count, context)
+        text = cls(tree["message"], tuple((str(k), _value_of(v)) for k, v in named.items()), plural, count, context)
+        if text.values and _most_characters(text) > _MAX_SHOWN:
+            raise ValueError("a text longer than any page")
+        return text
 
     @property
     def _english(self) -> str:
@@ -106,6 +118,8 @@ class Text:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
         return core_schema.no_info_plain_validator_function(cls.of)
 
 
@@ -185,6 +199,36 @@ def _value_of(value: Any) -> Value:
     if not isinstance(value, str | int | float):
         raise ValueError("a value of a text must be a string, a number or a text")
     return value
+
+
+def _most_characters(text: Text) -> int:
+    """How long the text can get. Raises ValueError for a placeholder that is more than a name and a format."""
+    values = dict(text.values)
+    return max(
+        len(message) + sum(uses * _most_of(values.get(name, "")) for name, uses in _placeholders(message).items())
+        for message in (text.message, text.plural)
+    )
+
+
+def _most_of(value: Value) -> int:
+    if isinstance(value, Text):
+        return _most_characters(value)
+    return len(value) if isinstance(value, str) else _MAX_NUMBER
+
+
+@lru_cache(maxsize=4096)
+def _placeholders(message: str) -> Mapping[str, int]:
+    """How often each value is in a message."""
+    try:
+        parts = [
+            (name, spec, conversion) for _, name, spec, conversion in Formatter().parse(message) if name is not None
+        ]
+    except ValueError:  # shown as it is
+        return {}
+    for name, spec, conversion in parts:
+        if conversion or not name.isidentifier() or not _FORMAT.fullmatch(spec or ""):
+            raise ValueError("a placeholder of a text is a name and a format")
+    return Counter(name for name, _, _ in parts)
 
 
 def _scalar(value: Any) -> str | int | float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,16 @@ def triton_kernels(params: Params, device: str) -> str:
     return "CUDA" if device == "cuda" else "TTIR interpreter (CPU)"
 
 
+def succeeded(result: Result) -> int:
+    """The default: a run that ended with a result was a success."""
+    return 0
+
+
+def nothing_more(result: Result) -> Mapping[str, Any]:
+    """The default: `run --json` prints what it prints of every topic."""
+    return {}
+
+
 def as_resolved(params: Params, device: str) -> str:
     """The default: the device that the worker chose."""
     return device
@@ -44,9 +54,14 @@ class Topic:
     `experiment` is 'module:function', a string because only a worker may import that module. So is `libraries`, a
     function that imports what the experiment takes seconds to import: an idle worker calls it before the first run.
     `result` is the type that the experiment returns and, partly filled, yields. The worker adds its environment:
-    `runs_on` gives the device for these params if the worker chose one ('cpu' or 'cuda'), `backend` how kernels run
-    there, `packages` the libraries whose versions are named besides the usual ones. A topic that `runs_user_code` gets
-    a process of its own for each run.
+    `live_experiment` is the experiment without its slow measurements, for runs that begin by themselves; the default is
+    the experiment itself. `cost` gives the work of a run in any unit: with it, the duration of one run predicts that of
+    others. Increase `code_version` when the same parameters give another result: the recorded run that comes with the
+    program is then stale. `runs_on` gives the device for these params if the worker chose one ('cpu' or 'cuda'),
+    `backend` how kernels run there, `packages` the libraries whose versions are named besides the usual ones. A topic
+    that `runs_user_code` gets a process of its own for each run. `path_params` name files and folders; a run writes to
+    those in `written_params`. `exit_status` is that of `run TOPIC`, so that a script can act on what was found;
+    `json_details` adds to what `run TOPIC --json` prints.
     """
 
     id: str
@@ -58,12 +73,18 @@ class Topic:
     claims: tuple[Claim, ...]
     result: type[Result]
     check: Callable[[Any], None] = accept
+    live_experiment: str = ""
+    cost: Callable[[Any], float] | None = None
+    code_version: int = 1
     libraries: str = ""
     runs_on: Callable[[Any, str], str] = as_resolved
     backend: Callable[[Any, str], str] = triton_kernels
     packages: tuple[str, ...] = ()
     runs_user_code: bool = False
     path_params: tuple[str, ...] = ()
+    written_params: tuple[str, ...] = ()
+    exit_status: Callable[[Any], int] = succeeded
+    json_details: Callable[[Any], Mapping[str, Any]] = nothing_more
 
     def opens_files(self, params: Params) -> bool:
         """Whether planning or checking these parameters may open files."""
@@ -76,9 +97,23 @@ class Topic:
         except InvalidParams:
             return self.params()
 
+    def from_elsewhere(self, params: Params) -> Params:
+        """The parameters of a run that was made elsewhere, as a form may offer them here: without places that a run
+        would write to, and without paths of a network, which are looked up as soon as they are shown."""
+        cleared = [name for name in self.path_params if str(getattr(params, name)).startswith(("\\\\", "//"))]
+        try:
+            return params.changed(**dict.fromkeys((*self.written_params, *cleared), ""))
+        except InvalidParams:
+            return self.params()
+
     def load_experiment(self) -> Experiment:
         """Import the experiment. Worker side only: this is where torch comes in."""
         experiment: Experiment = _named(self.experiment)
+        return experiment
+
+    def load_live_experiment(self) -> Experiment:
+        """Import what runs when a run begins by itself. Worker side only."""
+        experiment: Experiment = _named(self.live_experiment or self.experiment)
         return experiment
 
     def load_libraries(self) -> None:

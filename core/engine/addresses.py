@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.contracts.errors import InvalidParams, UnknownName
 from core.contracts.text import Text, quoted, tr
 from core.engine.devices import DEVICES
+from core.installation import command
 
 DEFAULT_PORT = 8786
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(?P<port>[0-9]{1,5})/?")
@@ -15,13 +17,24 @@ _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^
 
 @dataclass(frozen=True)
 class SchedulerAddress:
-    """`url` is 'tls://host:port', or 'tcp://host:port' where the user insists on no encryption."""
+    """`url` is 'tls://host:port', or 'tcp://host:port' where the user insists on no encryption. `credentials` is their
+    folder; None for the default one."""
 
     url: str
+    credentials: Path | None = None
 
     @property
     def is_encrypted(self) -> bool:
         return self.url.startswith("tls://")
+
+    @property
+    def host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return self.url.partition("://")[2].rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def no_answer(self, reason: Text) -> Text:
         """The sentence for a scheduler that cannot be reached."""
@@ -48,10 +61,11 @@ def parse_address(text: str, *, insecure: bool = False) -> SchedulerAddress:
         raise InvalidParams(
             tr(
                 "{address} has no encryption, so anybody on the network could read the runs and start programs here. "
-                "Start the scheduler with 'python main.py scheduler' and give tls://{host}:{port}, or add --insecure.",
+                "Start the scheduler with '{command}' and give tls://{host}:{port}, or add --insecure.",
                 address=text.strip(),
                 host=match["host"],
                 port=match["port"],
+                command=command("scheduler"),
             ),
             "device",
         )

@@ -22,6 +22,9 @@ class Cluster(ABC):
     outlives_the_engine: bool
     """Whether a run that is not cancelled continues after the engine has closed."""
 
+    replaces_workers: bool
+    """Whether another worker is sure to take the place of one that dies."""
+
     @abstractmethod
     async def addresses(self) -> frozenset[str]:
         """The addresses of the current workers. Raises TilescopeError when they cannot be known."""
@@ -46,7 +49,8 @@ class Cluster(ABC):
 
     @abstractmethod
     async def death(self, address: str) -> Text:
-        """How a worker that is gone ended, a clause with the worker as its subject."""
+        """How a worker that is gone ended, a clause with the worker as its subject. Raises TilescopeError when the
+        cluster is gone with all its workers."""
 
     @abstractmethod
     def log_tail(self, address: str) -> str:

@@ -8,14 +8,17 @@ The certificate is valid for one year.
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path
 
 from core.contracts.errors import MissingRequirement, TilescopeError
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, tr, verbatim
 from core.files import reason_of
+from core.installation import command
+from core.outside import first_line
 
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
@@ -32,9 +35,9 @@ def exist_in(folder: Path) -> bool:
 def missing(folder: Path) -> Text:
     """The sentence for a folder without credentials."""
     return tr(
-        "There are no credentials in {folder}: make them with 'python main.py credentials' and copy the folder to "
-        "every machine.",
+        "There are no credentials in {folder}: make them with '{command}' and copy the folder to every machine.",
         folder=str(folder),
+        command=command("credentials"),
     )
 
 
@@ -74,3 +77,23 @@ def security(distributed: Any, folder: Path) -> Any:
     parts = (("cert", certificate), ("key", key))
     roles = {f"tls_{role}_{part}": path for role in ("client", "scheduler", "worker") for part, path in parts}
     return distributed.Security(require_encryption=True, tls_ca_file=certificate, **roles)
+
+
+def client_context(folder: Path) -> ssl.SSLContext:
+    """For a connection to a scheduler without distributed. Raises MissingRequirement where the folder has no
+    credentials, and TilescopeError for files that are none."""
+    if not exist_in(folder):
+        raise MissingRequirement(missing(folder))
+    certificate, key = str(folder / CERTIFICATE), str(folder / KEY)
+    try:
+        context = ssl.create_default_context(cafile=certificate)
+        context.check_hostname = False  # the certificate is for all machines
+        context.load_cert_chain(certificate, key, password=lambda: "")  # never asks for one at the terminal
+    except OSError as error:  # an ssl.SSLError is one
+        message = tr(
+            "The credentials in {folder} cannot be used ({error}): copy the folder of the scheduler's machine again.",
+            folder=str(folder),
+            error=verbatim(first_line(error)) if isinstance(error, ssl.SSLError) else reason_of(error),
+        )
+        raise TilescopeError(message) from error
+    return context

@@ -15,6 +15,7 @@ from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, 
 from core.contracts.text import EMPTY, tr
 from core.engine import wire
 from core.engine.cluster import Cluster
+from core.engine.machines import on_machine
 from core.engine.run_request import RunRequest
 from core.engine.runs import Run
 from core.engine.state import EngineState, Phase
@@ -54,6 +55,7 @@ class Dispatcher:
         grace_s: float,
         patience_s: float,
         warm_up: bool,
+        machine: str,
         on_state: Callable[[EngineState], None],
     ) -> None:
         self._cluster = cluster
@@ -61,6 +63,7 @@ class Dispatcher:
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._warm_up = warm_up
+        self._machine = machine
         self._failed_warm_ups = 0
         self._on_state = on_state
         self._queue: asyncio.Queue[Run] = asyncio.Queue()
@@ -165,7 +168,7 @@ class Dispatcher:
 
     def _request(self, run: Run) -> RunRequest:
         package, params = self._packages[run.topic_id], run.params.model_dump(mode="json")
-        return RunRequest(run.id, run.topic_id, package, params, run.device, run.language)
+        return RunRequest(run.id, run.topic_id, package, params, run.device, run.language, run.is_live)
 
     async def _replace(self, address: str) -> None:
         """Kill a worker; no other run is sent to it."""
@@ -175,16 +178,21 @@ class Dispatcher:
         await self._cluster.kill(address)
 
     def _unpacked(self, run: Run, event: bytes) -> Event:
-        return wire.unpack(event, registry.topic(run.topic_id, self._packages).result)
+        return on_machine(wire.unpack(event, registry.topic(run.topic_id, self._packages).result), self._machine)
 
     async def _death(self, run: Run, address: str) -> Terminal:
         if self._cancels[run.id].killing:
             self._detail = tr("The worker was killed to stop a run")
             return Cancelled(tr("killed after {seconds:g} s: it did not stop by itself", seconds=self._grace_s))
-        self._detail = await self._cluster.death(address)
-        message = tr(
-            "{reason} while running {topic}; a new worker takes its place.", reason=self._detail, topic=run.topic_id
-        )
+        try:
+            self._detail = reason = await self._cluster.death(address)
+        except TilescopeError as error:  # what `_watch_workers` is about to learn, too
+            return Failed(error.text)
+        topic = run.topic_id
+        if self._cluster.replaces_workers:
+            message = tr("{reason} while running {topic}; a new worker takes its place.", reason=reason, topic=topic)
+        else:
+            message = tr("{reason} while running {topic}: run it again.", reason=reason, topic=topic)
         return Failed(message, self._cluster.log_tail(address))
 
     async def _gone(self, address: str) -> None:
@@ -231,6 +239,8 @@ class Dispatcher:
         try:
             while True:
                 addresses = await self._cluster.addresses()
+                if not self._workers & addresses and (self._workers or self._busy):
+                    addresses = frozenset()  # successors count from the next look on, once all deaths have been told
                 if self._warm_up and self._failed_warm_ups < _WARM_UP_TRIES:
                     warming.update(asyncio.create_task(self._warm(address)) for address in addresses - self._workers)
                 if addresses != self._workers:
@@ -267,7 +277,8 @@ class Dispatcher:
         if not self._workers:
             phase = Phase.RESTARTING if self._had_worker else Phase.STARTING
         else:
-            phase = Phase.BUSY if self._busy else Phase.READY
+            # A run whose worker is gone keeps no other worker busy.
+            phase = Phase.BUSY if self._busy.keys() & self._workers else Phase.READY
         self._on_state(EngineState(phase, self._detail if phase is Phase.RESTARTING else EMPTY, self._device))
 
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from core.contracts import archive
-from core.contracts.errors import CALLER_ERRORS, InvalidParams, TilescopeError
+from core.contracts.errors import CALLER_ERRORS, InternalError, InvalidParams, TilescopeError
 from core.contracts.events import Failed, Finished, Partial, Progress
 from core.contracts.params import Params
 from core.contracts.result import NOT_STAMPED, Environment, Result
@@ -17,10 +17,10 @@ from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun, Topic
 from core.engine import wire
 from core.engine.environment import environment_of
+from core.out_of_memory import is_out_of_memory
 from core.outside import described
 
 _PARTIAL_EVERY_S = 1 / 60
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class Listener(Protocol):
@@ -32,11 +32,18 @@ class Listener(Protocol):
         """Raises what unwinds the run when a cancel was requested."""
 
 
-def drive(topic: Topic, params: Params, device: str, listener: Listener) -> bytes:
-    """Run the experiment on a torch device, 'cpu' or 'cuda'; returns Finished, packed. Raises its errors."""
-    experiment = topic.load_experiment()
+def drive(
+    topic: Topic, params: Params, device: str, listener: Listener, *, is_live: bool = False, is_warm: bool = False
+) -> bytes:
+    """Run the experiment on a torch device, 'cpu' or 'cuda'; returns Finished, packed. Raises its errors.
+
+    `is_live` takes the topic's live experiment. `is_warm` says that this process has run the topic before.
+    """
+    experiment = topic.load_live_experiment() if is_live else topic.load_experiment()
     environment = environment_of(topic, params, device)
-    return _drive(experiment(params, device), _Stamp(topic.result, environment), listener)
+    started_s = monotonic()
+    result = _drive(experiment(params, device), _Stamp(topic.result, environment), listener)
+    return wire.pack(Finished(result, monotonic() - started_s, is_warm))
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ class _Stamp:
         return result if result.environment is not NOT_STAMPED else replace(result, environment=self.environment)
 
 
-def _drive(steps: ExperimentRun, stamp: _Stamp, run: Listener) -> bytes:
-    """Run the generator to its end, and check for a cancel before each step; returns Finished, packed.
+def _drive(steps: ExperimentRun, stamp: _Stamp, run: Listener) -> Result:
+    """Run the generator to its end, and check for a cancel before each step; returns the result, stamped.
 
     The generator's finally blocks always run. Events are checked here, so that one that cannot be sent ends the run
     with a sentence. Of Partials that arrive faster than a window draws, only the newest is sent.
@@ -67,7 +74,7 @@ def _drive(steps: ExperimentRun, stamp: _Stamp, run: Listener) -> bytes:
                 event = next(steps)
             except StopIteration as end:
                 _put(newest, stamp, run)
-                return wire.pack(Finished(stamp.on(end.value)))
+                return stamp.on(end.value)
             match event:
                 case Progress():
                     archive.plain(event)  # raises here rather than when the event is packed
@@ -92,18 +99,11 @@ def _put(partial: Result | None, stamp: _Stamp, run: Listener) -> None:
 def failed(topic_id: str, error: BaseException) -> Failed:
     if isinstance(error, TilescopeError):
         field = error.field if isinstance(error, InvalidParams) else None
-        return Failed(error.text, blames=field, invalid_input=isinstance(error, CALLER_ERRORS))
+        invalid = isinstance(error, CALLER_ERRORS)
+        detail = "".join(traceback.format_exception(error.__cause__)) if isinstance(error, InternalError) else ""
+        return Failed(error.text, detail, blames=field, invalid_input=invalid, stack=error.stack)
     detail = "".join(traceback.format_exception(error))
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return Failed(tr("The run of {topic} ran out of memory: try smaller sizes.", topic=topic_id), detail)
     stopped = tr("The run of {topic} stopped on an error: {error}.", topic=topic_id, error=described(error))
     return Failed(stopped, detail)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is MemoryError, torch.OutOfMemoryError, or the RuntimeError that torch raises for CPU memory."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY))
-    )

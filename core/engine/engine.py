@@ -35,7 +35,8 @@ class Engine:
 
     `topics` maps topic ids to packages. A cancelled run that does not stop is killed after `grace_s`; `patience_s` is
     how long the engine waits for a worker to start, or to be replaced, before it fails. With `warm_up` a new worker
-    imports torch and the experiments before the first run needs them.
+    imports torch and the experiments before the first run needs them. `machine` is what the user calls the machine of
+    the workers: results name it with their device. '' is this machine, or one without a name.
 
     All methods except `close` return at once, and all may be called from any thread. Callbacks are called on threads of
     the engine.
@@ -49,12 +50,14 @@ class Engine:
         patience_s: float = 60.0,
         warm_up: bool = True,
         topics: Mapping[str, str] = registry.TOPICS,
+        machine: str = "",
     ) -> None:
         self._address = address
         self._grace_s = grace_s
         self._patience_s = patience_s
         self._warm_up = warm_up
         self._topics = topics
+        self._machine = machine
         self._lock = threading.RLock()
         self._state = EngineState(Phase.STARTING)
         self._on_state: list[Callable[[EngineState], None]] = []
@@ -81,14 +84,21 @@ class Engine:
                 atexit.register(self.close)
 
     def submit(
-        self, topic_id: str, params: Params | Mapping[str, Any], device: str = "auto", *, is_checked: bool = False
+        self,
+        topic_id: str,
+        params: Params | Mapping[str, Any],
+        device: str = "auto",
+        *,
+        is_checked: bool = False,
+        is_live: bool = False,
     ) -> Run:
         """Queue a run; it starts when a worker is ready and free. `is_checked`: the caller has called `Topic.check`.
+        `is_live`: it begins by itself, so it is the topic's live experiment.
 
         Never raises and never waits: an error in the topic, the params or the engine becomes the Failed event of the
         run, with `invalid_input` where the caller can correct it.
         """
-        run, failure = self._checked(topic_id, params, device, is_checked)
+        run, failure = self._checked(topic_id, params, device, is_checked, is_live)
         run.attach(on_cancel=self._cancel, on_over=self._forget)
         with self._lock:
             if failure is None and self._state.phase is Phase.FAILED:
@@ -114,10 +124,10 @@ class Engine:
             self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _checked(
-        self, topic_id: str, params: Params | Mapping[str, Any], device: str, is_checked: bool
+        self, topic_id: str, params: Params | Mapping[str, Any], device: str, is_checked: bool, is_live: bool
     ) -> tuple[Run, Failed | None]:
         """A run, and the failure that keeps it from being queued, if any."""
-        invalid_run = Run(topic_id, Params(), device)
+        invalid_run = Run(topic_id, Params(), device, machine=self._machine)
         try:
             check_device(device)
             topic = registry.topic(topic_id, self._topics)
@@ -130,7 +140,7 @@ class Engine:
         except Exception as error:
             message = tr("The topic {topic} cannot be loaded: {error}.", topic=topic_id, error=str(error))
             return invalid_run, Failed(message, traceback.format_exc())
-        return Run(topic_id, parsed, device), None
+        return Run(topic_id, parsed, device, is_live=is_live, machine=self._machine), None
 
     def _run_thread(self) -> None:
         try:
@@ -180,6 +190,7 @@ class Engine:
             grace_s=self._grace_s,
             patience_s=self._patience_s,
             warm_up=self._warm_up,
+            machine=self._machine,
             on_state=self._set_state,
         )
         with self._lock:

@@ -17,9 +17,12 @@ from core.engine import credentials as tls
 from core.engine.distributed_setup import import_distributed
 from core.engine.pipe_server import PipeServer, take_pipes
 from core.engine.remote import call, call_async
+from core.engine.worker_facts import WorkerFacts
 from core.outside import first_line
 
 ANSWER_TIMEOUT_S = 10.0
+_MOST_WORKERS = 200
+"""Whose facts are asked for."""
 _DEATHS = ("KilledWorker", "FutureCancelledError")
 
 Answer = tuple[Any, Sequence[bytes]]
@@ -30,9 +33,8 @@ def main() -> None:
     requests, answers = take_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gateway = _Gateway()
-    functions = {
-        name: getattr(gateway, name) for name in ("connect", "addresses", "run", "ask", "next_events", "kill", "close")
-    }
+    names = ("connect", "addresses", "facts", "run", "ask", "next_events", "kill", "close")
+    functions = {name: getattr(gateway, name) for name in names}
     asyncio.run(PipeServer(requests, answers, functions).serve())
 
 
@@ -66,6 +68,22 @@ class _Gateway:
         except (OSError, TimeoutError):
             return None, ()
         return list(identity["workers"]), ()
+
+    async def facts(self) -> Answer:
+        """By worker, {"facts": its WorkerFacts as JSON}, or {"error": the kind of error or one line}."""
+        identity = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), ANSWER_TIMEOUT_S)
+        workers = list(identity["workers"])[:_MOST_WORKERS]
+        return dict(zip(workers, await asyncio.gather(*map(self._facts_of, workers)), strict=True)), ()
+
+    async def _facts_of(self, address: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answers = await self._client.run(call_async, "facts", workers=[address])
+            return {"facts": WorkerFacts.model_validate(answers[address]).model_dump(mode="json")}
+        except (TimeoutError, ImportError, AttributeError, TypeError) as error:
+            return {"error": type(error).__name__}
+        except Exception as error:
+            return {"error": first_line(error) or type(error).__name__}
 
     async def run(self, address: str, request: Mapping[str, Any]) -> Answer:
         """Whether the worker is unusable afterwards, with the packed events; None when it died."""

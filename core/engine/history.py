@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from core.contracts import archive, registry
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
 from core.contracts.result import Metric, Result
 from core.contracts.text import Text, quoted, tr
-from core.engine.history_file import HistoryFile, data_folder
+from core.engine.history_file import HistoryFile, columns
 from core.files import reason_of, write_whole
+from core.paths import data_folder
+from core.run_files.saved_run import SavedRun
 
+T = TypeVar("T")
 _DEFAULT_LIMIT_BYTES = 1 << 30
 _COLUMNS = "id, topic, params, environment, metrics, started_at, wall_s, size_bytes"
 
@@ -37,6 +40,17 @@ class HistoryEntry:
     started_at: datetime
     wall_s: float
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class RunTiming:
+    """How long a run took. `seconds` is the time of the experiment itself where `is_warm`, else at most that."""
+
+    params: Mapping[str, Any]
+    environment: Mapping[str, str]
+    seconds: float
+    is_warm: bool
+    is_live: bool
 
 
 @dataclass(frozen=True)
@@ -98,13 +112,27 @@ class History:
     def notice(self) -> Text | None:
         return self._file.notice
 
-    def add(self, result: Result, started_at: datetime, wall_s: float) -> str:
-        """Store a result; returns its id. The result is on disk when this returns."""
+    def add(
+        self,
+        result: Result,
+        started_at: datetime,
+        wall_s: float,
+        *,
+        run_s: float | None = None,
+        is_live: bool = False,
+    ) -> str:
+        """Store a result; returns its id. The result is on disk when this returns.
+
+        `run_s` is what `timings` reports: how long the experiment took in a warm worker, None if that is unknown. Of
+        the runs of a topic that began by themselves (`is_live`), only the newest is kept.
+        """
         entry_id, data = uuid4().hex, result.to_bytes()
         metrics = archive.plain(result.metrics)
         with self._file.transaction() as database:
+            if is_live:
+                database.execute("DELETE FROM runs WHERE is_live AND topic = ?", (result.topic,))
             database.execute(
-                f"INSERT INTO runs ({_COLUMNS}, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO runs ({_COLUMNS}, run_s, is_live, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     entry_id,
                     result.topic,
@@ -114,6 +142,8 @@ class History:
                     started_at.astimezone(UTC).isoformat(),
                     wall_s,
                     len(data),
+                    run_s,
+                    is_live,
                     data,
                 ),
             )
@@ -122,19 +152,20 @@ class History:
             self._shrink_file()
         return entry_id
 
-    def list(self, topic: str | None = None, limit: int = 100) -> tuple[HistoryEntry, ...]:
-        """The newest `limit` runs, of one topic or of all."""
-        return self.listing(topic, limit).entries
+    def list(self, topic: str | None = None, limit: int = 100, *, with_live: bool = False) -> tuple[HistoryEntry, ...]:
+        """The newest `limit` runs, of one topic or of all; `with_live`: also the newest that began by itself."""
+        return self.listing(topic, limit, with_live=with_live).entries
 
-    def listing(self, topic: str | None = None, limit: int = 100) -> Listing:
+    def listing(self, topic: str | None = None, limit: int = 100, *, with_live: bool = False) -> Listing:
         """`list`, and how many of these runs cannot be read."""
         with self._file.reading() as database:
+            asked = "TRUE" if with_live or "is_live" not in columns(database) else "NOT is_live"
             rows = database.execute(
-                f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND (?1 IS NULL OR topic = ?1) "
+                f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND (?1 IS NULL OR topic = ?1) AND {asked} "
                 "ORDER BY number DESC LIMIT ?2",
                 (topic, limit),
             ).fetchall()
-        entries = tuple(_readable(rows))
+        entries = tuple(_readable(rows, _entry))
         return Listing(entries, len(rows) - len(entries))
 
     def find(self, topic: str, params: Mapping[str, Any], limit: int = 100) -> tuple[HistoryEntry, ...]:
@@ -144,15 +175,29 @@ class History:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM runs WHERE removal IS NULL AND topic = ? ORDER BY number DESC", (topic,)
             )
-            matching = (entry for entry in _readable(rows) if required <= entry.params.items())
+            matching = (entry for entry in _readable(rows, _entry) if required <= entry.params.items())
             return tuple(islice(matching, limit))
+
+    def timings(self, topic: str, limit: int = 50) -> tuple[RunTiming, ...]:
+        """How long the newest runs of a topic took, newest first. Much quicker than `list`: metrics are not read."""
+        with self._file.reading() as database:
+            facts = "run_s, is_live" if "run_s" in columns(database) else "NULL AS run_s, 0 AS is_live"
+            rows = database.execute(
+                f"SELECT params, environment, wall_s, {facts} FROM runs WHERE topic = ? ORDER BY number DESC LIMIT ?",
+                (topic, limit),
+            ).fetchall()
+        return tuple(_readable(rows, _timing))
 
     def load(self, entry_id: str) -> Result:
         """The whole result of a run, even if an earlier version of the program stored it."""
-        row = self._row(entry_id, "topic, result")
+        return self.saved(entry_id).result
+
+    def saved(self, entry_id: str) -> SavedRun:
+        """A run with when it started and how long it took."""
+        row = self._row(entry_id, "id, topic, result, started_at, wall_s")
         kind = registry.topic(row["topic"], self._topics).result
         try:
-            return kind.from_bytes(row["result"])
+            return SavedRun(kind.from_bytes(row["result"]), datetime.fromisoformat(row["started_at"]), row["wall_s"])
         except InvalidParams as error:
             raise TilescopeError(
                 tr("The parameters of this run are no longer valid: {error}", error=error.text)
@@ -220,11 +265,24 @@ class History:
             database.executescript("PRAGMA incremental_vacuum")
 
 
-def _readable(rows: Iterable[sqlite3.Row]) -> Iterator[HistoryEntry]:
-    """The entries of the rows, without the damaged ones."""
+def _readable(rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T]) -> Iterator[T]:
+    """What the rows hold, without the damaged ones."""
     for row in rows:
         with suppress(TilescopeError):
-            yield _entry(row)
+            yield read(row)
+
+
+def _timing(row: sqlite3.Row) -> RunTiming:
+    try:
+        return RunTiming(
+            params=dict(json.loads(row["params"])),
+            environment=dict(json.loads(row["environment"])),
+            seconds=float(row["wall_s"] if row["run_s"] is None else row["run_s"]),
+            is_warm=row["run_s"] is not None,
+            is_live=bool(row["is_live"]),
+        )
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise _damaged("") from error
 
 
 def _entry(row: sqlite3.Row) -> HistoryEntry:

@@ -10,14 +10,13 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import EMPTY, Text, tr
 from core.files import reason_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_TIMEOUT_S = 10.0
 _UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SCHEMA = """
@@ -31,16 +30,20 @@ CREATE TABLE IF NOT EXISTS runs (
     started_at TEXT NOT NULL,
     wall_s REAL NOT NULL,
     removal INTEGER,
+    run_s REAL,
+    is_live INTEGER NOT NULL DEFAULT 0,
     size_bytes INTEGER NOT NULL,
     result BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS runs_of_topic ON runs (topic, number);
 """
+_ADDED_COLUMNS = {"run_s": "REAL", "is_live": "INTEGER NOT NULL DEFAULT 0"}
+"""Columns that a file of version 1 does not have."""
 
 
-def data_folder() -> Path:
-    """The folder of the user's data: TILESCOPE_DATA_DIR, or the platform's folder for user data."""
-    return Path(os.environ.get("TILESCOPE_DATA_DIR") or platformdirs.user_data_dir("tilescope", appauthor=False))
+def columns(database: sqlite3.Connection) -> set[str]:
+    """The columns of the table of runs: an older file that cannot be written lacks some."""
+    return {row[1] for row in database.execute("PRAGMA table_info(runs)")}
 
 
 class HistoryFile:
@@ -133,7 +136,11 @@ class HistoryFile:
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
             database.execute("PRAGMA journal_mode = WAL")
             with database:
-                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
+                present = columns(database)
+                for name in _ADDED_COLUMNS.keys() - present:
+                    database.execute(f"ALTER TABLE runs ADD COLUMN {name} {_ADDED_COLUMNS[name]}")
+                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _damage_found(self) -> TilescopeError:
         self.notice = self._set_aside()

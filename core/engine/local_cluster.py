@@ -49,6 +49,7 @@ class LocalCluster(Cluster):
 
     poll_interval_s = 0.1
     outlives_the_engine = False
+    replaces_workers = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

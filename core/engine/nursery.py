@@ -208,7 +208,9 @@ def _run(request: RunRequest, answers: socket.socket, folder: str, printed: int)
         try:
             language.use(request.language)
             topic = registry.topic(request.topic, {request.topic: request.package})
-            packed = drive(topic, topic.params.parse(request.params), request.device, listener)
+            params = topic.params.parse(request.params)
+            # Every child begins as the process is that was prepared for it: none is colder than another.
+            packed = drive(topic, params, request.device, listener, is_live=request.is_live, is_warm=True)
         except BaseException as error:  # the user's code may raise anything, and all of it ends here
             packed = wire.pack(failed(request.topic, error))
         listener.send(packed)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import signal
 import sys
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_SIGKILL = 9
+"""Windows has no name for it."""
 
 
 def die_with_the_parent() -> None:
     """Kill this process when the thread that started it ends."""
-    _set(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _set(_PR_SET_PDEATHSIG, _SIGKILL)
 
 
 def adopt_orphans() -> None:

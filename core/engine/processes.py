@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 import psutil
 
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
-"""With the paths of this process, so that every process imports the same Tilescope, from any folder."""
+"""With the paths of this process, so that every process imports the same Tilescope, from any folder. With -P, a file of
+that folder cannot take the place of json."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
     """The command line that runs `main` of a module; it finds the arguments from `sys.argv[2]` on."""
-    return [sys.executable, "-c", _PROGRAM.format(module=module), json.dumps(sys.path), *arguments]
+    return [sys.executable, "-P", "-c", _PROGRAM.format(module=module), json.dumps(sys.path), *arguments]
 
 
 async def start(module: str, environment: Mapping[str, str]) -> Process:

@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from core.contracts.errors import MissingRequirement, TilescopeError
+from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr, verbatim
 from core.engine import credentials, processes
 from core.engine.addresses import SchedulerAddress
 from core.engine.cluster import Cluster
+from core.engine.reachability import check_reachable
 from core.engine.run_outcome import RunOutcome
 from core.engine.run_request import RunRequest
 from core.engine.worker_link import WorkerGone, WorkerLink
+from core.installation import command
 from core.outside import first_line
 
 _CLOSE_TIMEOUT_S = 2.0
@@ -28,6 +30,7 @@ class RemoteCluster(Cluster):
 
     poll_interval_s = 1.0
     outlives_the_engine = True
+    replaces_workers = False
 
     def __init__(self, gateway: WorkerLink, address: str) -> None:
         self._gateway = gateway
@@ -66,27 +69,34 @@ class RemoteCluster(Cluster):
         await asyncio.wait_for(self._gateway.call("kill", address), _ANSWER_TIMEOUT_S)
 
     async def death(self, address: str) -> Text:
+        await self.addresses()  # raises where it is the scheduler that is gone, and with it every worker
         return tr("The worker at {address} disconnected", address=address)
 
     def log_tail(self, address: str) -> str:
         return ""
 
     def no_worker(self, waited_s: float) -> Text:
+        option = "" if self._address.startswith("tls://") else " --insecure"
         return tr(
-            "The scheduler at {address} has had no worker for {seconds:g} s: start one in Tilescope's folder with "
-            "'python main.py worker {address}{option}'.",
+            "The scheduler at {address} has had no worker for {seconds:g} s: start one with '{command}'.",
             address=self._address,
             seconds=waited_s,
-            option="" if self._address.startswith("tls://") else " --insecure",
+            command=command(f"worker {self._address}{option}"),
         )
 
 
 @asynccontextmanager
 async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
     """Connect to a scheduler. Raises TilescopeError with one sentence when there are no credentials or no answer."""
-    folder = credentials.default_folder()
-    if address.is_encrypted and not credentials.exist_in(folder):
-        raise MissingRequirement(credentials.missing(folder))
+    async with gateway_to(address) as gateway:
+        yield RemoteCluster(gateway, address.url)
+
+
+@asynccontextmanager
+async def gateway_to(address: SchedulerAddress) -> AsyncIterator[WorkerLink]:
+    """A gateway process that is connected to a scheduler. Raises TilescopeError as `remote_cluster` does."""
+    await check_reachable(address)
+    folder = address.credentials or credentials.default_folder()
     gateway = WorkerLink("gateway", await processes.start("core.engine.gateway", os.environ))
     try:
         try:
@@ -95,7 +105,7 @@ async def remote_cluster(address: SchedulerAddress) -> AsyncIterator[Cluster]:
             problem = first_line(error) or type(error).__name__
         if problem is not None:
             raise TilescopeError(address.no_answer(verbatim(problem)))
-        yield RemoteCluster(gateway, address.url)
+        yield gateway
     finally:
         with suppress(WorkerGone, RuntimeError, TimeoutError):
             await asyncio.wait_for(gateway.call("close"), _CLOSE_TIMEOUT_S)

@@ -13,7 +13,7 @@ class RunRequest:
 
     `package` exports the topic, `params` are the values of its parameters. `device` is what the caller asked for, or
     where a worker resolved it, 'cpu' or 'cuda'. `language` is that of the caller: results hold texts of all languages,
-    but a file that a run writes has one.
+    but a file that a run writes has one. `is_live`: nobody asked for this run, so it is the topic's live experiment.
     """
 
     id: str
@@ -22,6 +22,7 @@ class RunRequest:
     params: Mapping[str, Any]
     device: str
     language: str
+    is_live: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The fields, as the keyword arguments of another one."""

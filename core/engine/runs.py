@@ -31,14 +31,17 @@ class Run:
 
     `events` holds Started, Progress, Partial (the latest of each) and then exactly one of Finished, Failed,
     Cancelled. A run that never reached a worker has the terminal event only. Files that the run writes itself are in
-    the `language` that was current when it was submitted.
+    the `language` that was current when it was submitted. A run that `is_live` began by itself. `machine` is the name
+    of the added device that it was sent to, '' for none.
     """
 
-    def __init__(self, topic_id: str, params: Params, device: str) -> None:
+    def __init__(self, topic_id: str, params: Params, device: str, *, is_live: bool = False, machine: str = "") -> None:
         self.id = uuid4().hex
         self.topic_id = topic_id
         self.params = params
         self.device = device
+        self.is_live = is_live
+        self.machine = machine
         self.language = language.current()
         self.events = Mailbox()
         self._lock = threading.Lock()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import fields
 
 from core.contracts import archive
@@ -16,8 +18,11 @@ _KINDS: dict[str, type[Event]] = {
 
 def pack(event: Event) -> bytes:
     """The event as one line of JSON and, for a result, its archive. Raises TypeError for what neither can hold."""
-    if isinstance(event, Partial | Finished):
-        return _line({"event": type(event).__name__}) + event.result.to_bytes(compress=False)
+    if isinstance(event, Finished):
+        kind = {"event": Finished.__name__, "seconds": event.seconds, "is_warm": event.is_warm}
+        return _line(kind) + event.result.to_bytes(compress=False)
+    if isinstance(event, Partial):
+        return _line({"event": Partial.__name__}) + event.result.to_bytes(compress=False)
     return _line({"event": type(event).__name__, **archive.plain(event)})
 
 
@@ -29,7 +34,7 @@ def unpack(data: bytes, result: type[Result]) -> Event:
     if kind is Partial:
         return Partial(result.from_bytes(packed))
     if kind is Finished:
-        return Finished(result.from_bytes(packed))
+        return Finished(result.from_bytes(packed), _seconds(values.get("seconds")), values.get("is_warm") is True)
     if kind is None or values.keys() != {item.name for item in fields(kind)}:
         raise ValueError("a worker sent an unknown event")
     return archive.typed(kind, values)
@@ -44,6 +49,11 @@ def kind_of(data: bytes) -> type[Event]:
     return kind
 
 
+def _seconds(value: object) -> float | None:
+    """A duration, if it is one."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
+
+
 def _values(line: bytes) -> dict[str, object]:
     try:
         values = json.loads(line)
@@ -54,5 +64,5 @@ def _values(line: bytes) -> dict[str, object]:
     return values
 
 
-def _line(values: dict[str, object]) -> bytes:
+def _line(values: Mapping[str, object]) -> bytes:
     return json.dumps(values).encode() + b"\n"

@@ -25,6 +25,7 @@ from core.engine.mailbox import Mailbox
 from core.engine.run_outcome import RunOutcome
 from core.engine.run_request import RunRequest
 from core.engine.warm_up import WarmUp
+from core.engine.worker_facts import facts_of_this_process
 from core.engine.worker_setup import clear_log, log_tail
 
 _POLL_S = 0.02
@@ -71,6 +72,9 @@ def resolve_device(device: str) -> tuple[str, str]:
 
 
 _active: dict[str, _ActiveRun] = {}
+_run_before: set[str] = set()
+"""Topics that this process has run to the end: their kernels are compiled, and their caches are filled."""
+
 _isolation = isolation.Isolation()
 _warm_up = WarmUp(
     find_device=lambda: resolve_device("auto")[1],
@@ -95,6 +99,12 @@ async def request_cancel(run_id: str) -> bool:
         return False
     _active[run_id].cancel.set()
     return True
+
+
+async def facts() -> dict[str, Any]:
+    """The WorkerFacts of this process, as JSON."""
+    known = await asyncio.to_thread(facts_of_this_process, len(_active))
+    return known.model_dump(mode="json")
 
 
 async def warm_up(packages: Mapping[str, str]) -> str:
@@ -134,7 +144,9 @@ def run_experiment(fields: Mapping[str, Any]) -> RunOutcome:
         if is_isolated:
             packed = _in_its_own_process(topic, replace(request, device=torch_device), run)
         else:
-            packed = drive(topic, parsed, torch_device, run)
+            is_warm = request.topic in _run_before
+            packed = drive(topic, parsed, torch_device, run, is_live=request.is_live, is_warm=is_warm)
+            _run_before.add(request.topic)
     except _CancelRequested:
         packed = wire.pack(Cancelled())
     except TilescopeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,6 +120,20 @@ def gpu(gpu_id: str) -> Gpu:
             tr("There is no GPU {name}: the GPUs are {known}.", name=quoted(gpu_id), known=listed(gpus()))
         )
     return gpus()[gpu_id]
+
+
+def gpu_called(name: str) -> Gpu:
+    """The GPU of that id, or of the only id that begins so: 'h100'. Raises UnknownName, listing those that exist."""
+    close = [gpu_id for gpu_id in gpus() if gpu_id.startswith(name.strip().lower())] if name.strip() else []
+    return gpu(close[0] if len(close) == 1 else name)
+
+
+def gpu_named(device_name: str) -> Gpu | None:
+    """The known GPU that a driver calls by this name, such as 'NVIDIA A100-SXM4-40GB'; None for another one."""
+    words = set(re.findall(r"[a-z0-9]+", device_name.lower()))
+    if words & {"pcie", "nvl", "laptop"}:
+        return None
+    return next((known for known in gpus().values() if words >= set(known.id.split("-")) - {"sxm", "rtx"}), None)
 
 
 GPU_IDS = tuple(gpus())

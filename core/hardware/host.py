@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,15 @@ def cpu_name() -> str:
 @cache
 def nvidia_gpu_names() -> tuple[str, ...]:
     """Names of the NVIDIA GPUs that the driver's nvidia-smi lists; empty without a driver, or if it does not answer."""
-    return tuple(_lines_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
+    return tuple(lines_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"))
+
+
+def ran_here(environment: Mapping[str, str]) -> bool:
+    """Whether a run's device is one of this machine: what ran on a server is not of here."""
+    device = environment.get("device", "")
+    if device.startswith("cuda"):
+        return device in (f"cuda ({name})" for name in nvidia_gpu_names())
+    return device == f"cpu ({cpu_name()})"
 
 
 def _cores() -> int:
@@ -68,7 +77,7 @@ def _linux_cpu_name() -> str:
 
 
 def _macos_cpu_name() -> str:
-    return next(iter(_lines_of("sysctl", "-n", "machdep.cpu.brand_string")), "")
+    return next(iter(lines_of("sysctl", "-n", "machdep.cpu.brand_string")), "")
 
 
 def _container_memory() -> tuple[int, int]:
@@ -91,7 +100,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _lines_of(program: str, *arguments: str) -> list[str]:
+def lines_of(program: str, *arguments: str) -> list[str]:
+    """What a program prints, without empty lines; [] where it is not there, fails, or does not answer."""
     executable = shutil.which(program)
     if executable is None:
         return []

@@ -65,6 +65,11 @@ def peak_tflops(gpu: Gpu, dtype: str) -> float:
     return gpu.tflops[dtype]
 
 
+def peak_dtype(gpu: Gpu, dtype: str) -> str:
+    """The precision whose peak bounds work in `dtype`: itself, or fp32 where the GPU has no peak of its own for it."""
+    return dtype if dtype in gpu.tflops else "fp32"
+
+
 def ridge_point(gpu: Gpu, dtype: str) -> float:
     """The arithmetic intensity, in FLOP per byte of HBM traffic, below which a kernel is memory-bound."""
     return peak_tflops(gpu, dtype) * 1e12 / (gpu.hbm_bandwidth_gb_s * 1e9)

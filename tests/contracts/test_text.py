@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,24 @@ def test_that_lists_and_sentences_follow_the_language(count: int) -> None:
     words = ["a", "b", "c"][:count]
     assert str(listed(words)) == ", ".join(words)
     assert str(sentences(*words)) == " ".join(words)
+
+
+@pytest.mark.parametrize("message", ["{a:>999999999}", "{a.__class__}", "{a!r}", "{a[0]}", "{a:{b}}"])
+def test_that_a_text_from_outside_has_placeholders_and_nothing_else(message: str) -> None:
+    with pytest.raises(ValueError, match="a placeholder of a text is a name and a format"):
+        Text.of({"message": message, "values": {"a": "x", "b": 3}})
+
+
+def test_that_a_text_from_outside_cannot_grow_beyond_all_bounds() -> None:
+    tree: dict[str, Any] = {"message": "ha"}
+    for _ in range(9):
+        tree = {"message": "{a}" * 10, "values": {"a": {"text": tree}}}
+    with pytest.raises(ValueError, match="longer than any page"):
+        Text.of(tree)
+
+
+def test_that_what_is_no_format_is_shown_as_it_is() -> None:
+    assert str(Text.of({"message": "100 % {", "values": {"a": 1}})) == "100 % {"
 
 
 def test_that_a_word_has_the_quotation_marks_of_the_language() -> None:

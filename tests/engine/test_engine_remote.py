@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import psutil
 import pytest
@@ -88,9 +89,7 @@ def test_that_a_scheduler_without_workers_says_how_to_start_one() -> None:
         waiting = engine.submit("trouble", {}, "cpu")
         engine.start()
         state = states.wait_for("failed")
-        assert "has had no worker for 0.5 s: start one in Tilescope's folder with 'python main.py worker " in str(
-            state.detail
-        )
+        assert "has had no worker for 0.5 s: start one with 'python main.py worker " in str(state.detail)
         assert events_of(waiting) == [Failed(state.detail)]
         engine.close()
 
@@ -124,6 +123,17 @@ def test_that_a_scheduler_that_goes_away_fails_the_engine(monkeypatch: pytest.Mo
     assert isinstance(events_of(run)[-1], Failed)
     assert "no longer answers" in str(state.detail)
     engine.close()
+
+
+def test_that_a_worker_whose_scheduler_is_gone_is_not_said_to_have_ended() -> None:
+    """One sentence then, for every run and for the engine."""
+    gateway = Mock()
+    gateway.call = AsyncMock(return_value=(None, []))
+    cluster = RemoteCluster(gateway, "tls://host:8786")
+    with pytest.raises(TilescopeError, match="no longer answers"):
+        asyncio.run(cluster.death("tls://host:1"))
+    gateway.call.return_value = (["tls://host:2"], [])
+    assert str(asyncio.run(cluster.death("tls://host:1"))) == "The worker at tls://host:1 disconnected"
 
 
 @pytest.fixture

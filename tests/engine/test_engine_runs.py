@@ -26,6 +26,22 @@ def test_that_a_run_starts_then_finishes_with_its_result(submit: Submit) -> None
     np.testing.assert_array_equal(last.result.numbers["numbers"], np.arange(5, dtype=np.float32))
 
 
+def test_that_a_run_says_how_long_it_took_in_a_worker_that_had_run_the_topic(submit: Submit) -> None:
+    run = submit("finish", count=5)
+    result_of(run)
+    warm = submit("finish", count=5)
+    result_of(warm)
+    assert isinstance(warm.terminal, Finished)
+    assert warm.terminal.is_warm
+    assert warm.terminal.seconds is not None
+    assert 0 < warm.terminal.seconds < 10
+
+
+def test_that_a_live_run_is_the_live_experiment(engine: Engine) -> None:
+    run = engine.submit("trouble", {"act": "finish", "count": 6}, "cpu", is_live=True)
+    assert result_of(run).numbers["numbers"].size == 3
+
+
 def test_that_params_may_be_a_model_or_the_strings_of_the_command_line(engine: Engine) -> None:
     from_model = engine.submit("trouble", TroubleParams(count=4), "cpu")
     from_strings = engine.submit("trouble", {"act": "finish", "count": "4"}, "cpu")

@@ -27,7 +27,8 @@ from core.contracts.result import Environment, Metric, Provenance
 from core.contracts.text import tr
 from core.engine import history_file
 from core.engine.history import History
-from core.engine.history_file import SCHEMA_VERSION, data_folder
+from core.engine.history_file import SCHEMA_VERSION
+from core.paths import data_folder
 from tests.engine.helpers import TIMEOUT_S
 from tests.engine.kept import TOPICS, KeptParams, KeptResult, Moved
 from tests.old_result import old_bytes

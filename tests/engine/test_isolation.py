@@ -210,8 +210,8 @@ def test_that_output_without_end_keeps_its_beginning_and_its_end_and_fills_no_di
     assert isinstance(failed, Failed)
     assert failed.detail.endswith("the last line")
     assert int(note.read_text()) <= KEPT_OUTPUT_BYTES
-    (log,) = Path(tempfile.gettempdir()).glob(f"tilescope-engine-{os.getpid()}-*/worker-*.log")
-    written = log.read_bytes()
+    logs = Path(tempfile.gettempdir()).glob(f"tilescope-engine-{os.getpid()}-*/worker-*.log")
+    written = max((log.read_bytes() for log in logs), key=len)  # a worker that was replaced leaves a small one
     assert written.startswith(b"the first line\nan error\n")
     assert b"characters were dropped here" in written
     assert len(written) < 2 * KEPT_OUTPUT_BYTES + 1000

@@ -41,6 +41,21 @@ def test_that_a_result_arrives_with_its_type(kind: type[Partial] | type[Finished
     assert same(event.result, result)
 
 
+def test_that_the_duration_of_a_run_arrives() -> None:
+    result = TroubleResult(params=TroubleParams())
+    event = wire.unpack(wire.pack(Finished(result, 0.25, is_warm=True)), TroubleResult)
+    assert isinstance(event, Finished)
+    assert (event.seconds, event.is_warm) == (0.25, True)
+
+
+@pytest.mark.parametrize("seconds", ["-1", "NaN", "Infinity", '"soon"', "null", "[1]"])
+def test_that_what_is_no_duration_is_none(seconds: str) -> None:
+    packed = wire.pack(Finished(TroubleResult(params=TroubleParams()), 0.25)).replace(b"0.25", seconds.encode(), 1)
+    event = wire.unpack(packed, TroubleResult)
+    assert isinstance(event, Finished)
+    assert event.seconds is None
+
+
 _NO_EVENTS = {
     "nothing": b"",
     "a list": b"[]\n",

@@ -12,7 +12,7 @@ from core.comparison import ImplResult, error_metrics, time_metrics
 from core.contracts.result import Provenance
 from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.hardware.compare import Comparison, Implementation, allowed_rms_error, checked
-from kernels.errors import InvalidInputs
+from kernels.errors import InvalidInputs, Unavailable
 
 CPU = torch.device("cpu")
 REFERENCE = torch.tensor([3.0, 4.0], dtype=torch.float64)
@@ -98,13 +98,25 @@ def test_that_an_output_that_already_exists_is_checked_without_a_run() -> None:
 
     def run() -> torch.Tensor:
         calls.append(1)
-        return WRONG
+        return RIGHT
 
     comparison = comparison_of(Implementation(ImplResult("plain", verbatim("Plain")), run, RIGHT))
     (result,) = comparison.check()
     assert (result.runs_on, result.passed, calls) == ("cpu", True, [])
     assert comparison.time((result,))[0].time_ms is not None
     assert calls
+
+
+def test_that_one_that_is_wrong_after_its_timing_loses_its_time() -> None:
+    outputs = iter([RIGHT])
+
+    def run() -> torch.Tensor:
+        return next(outputs, WRONG)
+
+    comparison = comparison_of(Implementation(ImplResult("spoilt", verbatim("Spoilt")), run))
+    (result,) = comparison.time(comparison.check())
+    assert (result.passed, result.time_ms) == (False, None)
+    assert "right before it was timed" in str(result.reason)
 
 
 def test_that_one_without_run_and_output_keeps_its_reason() -> None:
@@ -129,7 +141,7 @@ def test_that_implementations_take_turns() -> None:
     results = comparison.check()
     calls.clear()
     comparison.time(results)
-    assert calls == ["A", "B"] * 3
+    assert "".join(calls) == "ABABAB"  # A B, B A, A B, and then the check of each
 
 
 def test_that_progress_names_each_one_and_a_cancel_leaves_what_is_done() -> None:
@@ -179,6 +191,40 @@ def test_that_three_times_the_error_of_plain_pytorch_is_allowed_and_never_less_t
     assert allowed_rms_error(torch.tensor([3.0, 4.0 + 2**0.5]), REFERENCE) == pytest.approx(3.0)
     rounding = torch.finfo(torch.float32).eps / 2 * 12.5**0.5
     assert allowed_rms_error(RIGHT, REFERENCE) == pytest.approx(rounding)
+
+
+def test_that_a_single_number_may_be_off_by_eight_roundings_of_its_precision() -> None:
+    loss = torch.tensor(10.3, dtype=torch.float64)
+
+    for dtype in (torch.float32, torch.bfloat16):
+        exact = loss.to(dtype).double()
+        assert allowed_rms_error(exact.to(dtype), exact) == pytest.approx(4 * torch.finfo(dtype).eps * float(exact))
+
+
+def test_that_what_is_prepared_is_done_once_before_the_check_and_not_timed() -> None:
+    calls: list[str] = []
+
+    def run() -> torch.Tensor:
+        calls.append("run")
+        return RIGHT
+
+    made = Implementation(ImplResult("a", verbatim("A")), run, prepare=lambda: calls.append("prepare"))
+    comparison = comparison_of(made)
+    comparison.time(comparison.check())
+
+    assert calls[0] == "prepare"
+    assert calls.count("prepare") == 1
+    assert len(calls) > 4
+
+
+def test_that_an_implementation_that_cannot_be_prepared_says_why() -> None:
+    def prepare() -> None:
+        raise Unavailable("needs a CUDA GPU.")
+
+    made = Implementation(ImplResult("a", verbatim("A")), lambda: RIGHT, prepare=prepare)
+    (result,) = comparison_of(made).check()
+
+    assert (result.passed, str(result.reason)) == (None, "needs a CUDA GPU.")
 
 
 def test_that_a_nan_error_is_a_metric_that_fails_every_claim() -> None:

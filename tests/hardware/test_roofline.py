@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from core.contracts.errors import UnknownName
 from core.hardware.gpus import GPU_IDS, gpu
-from core.hardware.roofline import attainable_tflops, peak_tflops, ridge_point, roofline
+from core.hardware.roofline import attainable_tflops, peak_dtype, peak_tflops, ridge_point, roofline
 
 A100 = gpu("a100-40gb")
 
@@ -48,3 +48,7 @@ def test_that_a_kernel_and_the_roofline_agree_at_its_intensity(
     assert bound.attainable_tflops == pytest.approx(attainable_tflops(known, dtype, bound.intensity_flops_per_byte))
     assert bound.time_ms == max(bound.compute_ms, bound.memory_ms)
     assert bound.ridge_flops_per_byte == pytest.approx(ridge_point(known, dtype))
+
+
+def test_that_a_precision_without_a_peak_of_its_own_has_that_of_fp32() -> None:
+    assert (peak_dtype(A100, "bf16"), peak_dtype(A100, "int3")) == ("bf16", "fp32")

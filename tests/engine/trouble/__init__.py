@@ -78,6 +78,7 @@ TOPIC = Topic(
     params=TroubleParams,
     plan=lambda params: params,
     experiment="tests.engine.trouble.experiment:run",
+    live_experiment="tests.engine.trouble.experiment:run_live",
     claims=(),
     result=TroubleResult,
     backend=lambda params, device: "python",

@@ -9,6 +9,7 @@ from rich.console import Console
 
 BENCHMARKS = {
     "startup": "tests.benchmarks.bench_startup",
+    "live": "tests.benchmarks.bench_live",
     "responsiveness": "tests.benchmarks.bench_responsiveness",
     "language": "tests.benchmarks.bench_language",
     "tracing": "tests.benchmarks.bench_tracing",
@@ -16,8 +17,14 @@ BENCHMARKS = {
     "traces": "tests.benchmarks.bench_traces",
     "checkpoint": "tests.benchmarks.bench_checkpoint",
     "masks": "tests.benchmarks.bench_masks",
+    "chat": "tests.benchmarks.bench_chat",
     "attention-heads": "tests.benchmarks.bench_attention_heads",
     "lora-page": "tests.benchmarks.bench_lora_page",
+    "doctor": "tests.benchmarks.bench_doctor",
+    "dialogue": "tests.benchmarks.bench_dialogue",
+    "page-runs": "tests.benchmarks.bench_page_runs",
+    "loss": "tests.benchmarks.bench_loss",
+    "questions": "tests.benchmarks.bench_questions",
 }
 
 

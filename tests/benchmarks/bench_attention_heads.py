@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ from rich.table import Table
 
 from tests.benchmarks.bench_masks import times_ms
 from tests.benchmarks.bench_responsiveness import edits_to_redrawn_ms
+from tests.benchmarks.window import benchmark_window
 
 TARGET_MS = 50.0
 MOVES = 100
@@ -40,14 +38,8 @@ def contexts(page: Any) -> Iterator[Callable[[], None]]:
 
 
 def main() -> None:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from core.topics.attention_heads.params import AttentionHeadsParams
     from core.topics.attention_heads.plan import plan
-    from gui.page.engine_bridge import EngineBridge
-    from gui.window.app import build_app, make_engine
-    from gui.window.garbage import collected_on_gui_thread
-    from gui.window.main_window import MainWindow
-    from gui.window.settings import Settings
 
     table = Table("model", "work", "median ms", "p95 ms", "max ms", "target ms")
 
@@ -55,11 +47,7 @@ def main() -> None:
         median, p95 = np.percentile(times, [50, 95])
         table.add_row(model, work, f"{median:.1f}", f"{p95:.1f}", f"{times.max():.1f}", f"{TARGET_MS:g}")
 
-    build_app("dark")
-    with tempfile.TemporaryDirectory() as folder, collected_on_gui_thread():
-        bridge = EngineBridge(make_engine)
-        window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
-        window.show()
+    with benchmark_window() as (window, _):
         opened = window.open_page("attention-heads")
         assert opened is not None
         for model in MODELS:
@@ -70,8 +58,6 @@ def main() -> None:
             opened.controller.show_plan()
             for work, moves in (("KV heads to redrawn page", kv_heads), ("context to redrawn page", contexts)):
                 add(model, work, edits_to_redrawn_ms(window, opened.page, moves(opened.page)))
-        window.close()
-        bridge.close()
     Console().print(table)
 
 

@@ -5,7 +5,6 @@ The results are made up (tests/gui/example_pages.py). The time is from the switc
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,8 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 from rich.console import Console
 from rich.table import Table
+
+from tests.benchmarks.window import benchmark_window
 
 SWITCHES = 12
 
@@ -47,20 +48,10 @@ def settle(page: Any, rest_ms: int = 50) -> None:
 
 
 def main() -> None:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from gui.page.engine_bridge import EngineBridge
-    from gui.window.app import build_app, make_engine
-    from gui.window.main_window import MainWindow
-    from gui.window.settings import Settings
     from tests.gui.example_pages import EXAMPLES
 
     table = Table("page in view", "median", "p95", "max", "switches", "target")
-    build_app("dark")
-    with tempfile.TemporaryDirectory() as folder:
-        bridge = EngineBridge(make_engine)
-        window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
-        window.resize(1600, 1000)
-        window.show()
+    with tempfile.TemporaryDirectory() as folder, benchmark_window((1600, 1000)) as (window, _):
         for topic_id, example in EXAMPLES.items():
             opened = window.open_page(topic_id)
             assert opened is not None
@@ -75,8 +66,6 @@ def main() -> None:
             times = switched_ms(opened.page)
             row = (f"{value:.0f} ms" for value in (np.median(times), np.percentile(times, 95), times.max()))
             table.add_row(topic_id, *row, str(times.size), "max below 200 ms")
-        window.close()
-        bridge.close()
     Console().print(table)
 
 

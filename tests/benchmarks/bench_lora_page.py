@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QTimer
 from rich.console import Console
 from rich.table import Table
+
+from tests.benchmarks.window import Heartbeat
 
 BEAT_MS, APART_MS = 2, 120
 SIZES = ((300, 4), (2000, 29))
@@ -23,10 +25,7 @@ SIZES = ((300, 4), (2000, 29))
 
 def longest_holds_ms(works: Sequence[Callable[[], None]]) -> np.ndarray:
     """The longest time between two beats of a timer on the GUI thread, from each piece of work to the next [works]."""
-    loop, beats, starts = QEventLoop(), [], []
-    beat, next_work = QTimer(), QTimer()
-    beat.setTimerType(Qt.TimerType.PreciseTimer)
-    beat.timeout.connect(lambda: beats.append(time.perf_counter()))
+    loop, starts, next_work, heartbeat = QEventLoop(), [], QTimer(), Heartbeat()
     queue = list(works)
 
     def work() -> None:
@@ -37,12 +36,11 @@ def longest_holds_ms(works: Sequence[Callable[[], None]]) -> np.ndarray:
             loop.quit()
 
     next_work.timeout.connect(work)
-    beat.start(BEAT_MS)
-    next_work.start(APART_MS)
-    loop.exec()
-    beat.stop()
+    with heartbeat.beating(BEAT_MS):
+        next_work.start(APART_MS)
+        loop.exec()
     next_work.stop()
-    ends, gaps = np.array(beats[1:]), np.diff(beats) * 1e3
+    ends, gaps = np.array(heartbeat.times[1:]), heartbeat.gaps_ms
     spans = itertools.pairwise(starts)
     return np.array([gaps[(ends >= first) & (ends <= last)].max() for first, last in spans])
 

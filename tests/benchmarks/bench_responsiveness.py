@@ -5,19 +5,19 @@ Targets: 50 ms each.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.window import Heartbeat, benchmark_window
+
 HEARTBEAT_MS = 5
+_POLL_MS = 1
 TOPIC = "flash-attention"
 
 
@@ -74,8 +74,8 @@ def edits_to_redrawn_ms(window: Any, page: Any, edits: Iterable[Callable[[], Non
         start = time.perf_counter()
         edit()
         loop.exec()
-        while page.drawing:
-            QTimer.singleShot(0, loop.quit)
+        while page.drawing:  # asked now and then: asking all the time takes the GIL from the thread that draws
+            QTimer.singleShot(_POLL_MS, loop.quit)
             loop.exec()
         times.append((time.perf_counter() - start) * 1e3)
     window.removeEventFilter(watch)
@@ -110,41 +110,27 @@ def heartbeat_gaps_ms(controller: Any, bridge: Any, *, start: Callable[[Any], No
 
     `start` starts the engine just before.
     """
-    beats: list[float] = []
-    loop = QEventLoop()
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
+    loop, heartbeat = QEventLoop(), Heartbeat()
 
     def end(*_: object) -> None:
         if not controller.running:
             QTimer.singleShot(500, loop.quit)  # the repaint of the result counts too
 
     bridge.run_event.connect(end)
-    timer.start(HEARTBEAT_MS)
-    if start is not None:
-        start(bridge)
-    controller.run("cpu")
-    loop.exec()
-    timer.stop()
+    with heartbeat.beating(HEARTBEAT_MS):
+        if start is not None:
+            start(bridge)
+        controller.run("cpu")
+        loop.exec()
     bridge.run_event.disconnect(end)
-    return np.diff(beats) * 1e3
+    return heartbeat.gaps_ms
 
 
 def main() -> None:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from gui.page.engine_bridge import EngineBridge
-    from gui.window.app import build_app, make_engine, start_engine
-    from gui.window.garbage import collected_on_gui_thread
-    from gui.window.main_window import MainWindow
-    from gui.window.settings import Settings
+    from gui.window.app import start_engine
 
     table = Table("what", "median", "p95", "max", "samples", "target")
-    build_app("dark")
-    with tempfile.TemporaryDirectory() as folder, collected_on_gui_thread():
-        bridge = EngineBridge(make_engine)
-        window = MainWindow(bridge, Settings(Path(folder) / "settings.ini"))
-        window.show()
+    with benchmark_window() as (window, bridge):
         opened = window.open_page(TOPIC)
         assert opened is not None
         slider = slider_to_redrawn_ms(window, opened.page)
@@ -163,8 +149,6 @@ def main() -> None:
         for what, edits in (("typing", typing), ("moving a chip", dragging)):
             times = edits_to_redrawn_ms(window, masks.page, edits(masks.page))
             table.add_row(f"{what} to redrawn mask, 8192 x 8192", *_row(times), "p95 below 50 ms")
-        window.close()
-        bridge.close()
     Console().print(table)
 
 

@@ -16,6 +16,8 @@ import torch
 import triton
 import triton.language as tl
 
+from tests.interpreter.spin_kernels import locked_sum_kernel
+
 
 @triton.jit
 def matmul_kernel(a_ptr, b_ptr, c_ptr, M, N, K, TILE: tl.constexpr, TILE_K: tl.constexpr, GROUP: tl.constexpr):
@@ -129,6 +131,18 @@ def dequantize(fraction: float) -> Callable[[], torch.Tensor]:
     return launch
 
 
+def locked_sum(fraction: float) -> Callable[[], torch.Tensor]:
+    rows, columns, groups = 2048, 256, 64
+    x, o = _random(rows, columns), torch.full((groups, columns), torch.nan)
+
+    def launch() -> torch.Tensor:
+        locks, counts = torch.zeros(2, groups, dtype=torch.int32)
+        locked_sum_kernel[(int(rows * fraction),)](x, o, locks, counts, groups, BLOCK=columns)
+        return o
+
+    return launch
+
+
 @dataclass(frozen=True)
 class Workload:
     """`interpreted` is the part of the programs of the same grid, the first ones, that the interpreter runs."""
@@ -143,6 +157,7 @@ WORKLOADS = {
     "matmul": Workload("matmul, 1024 x 1024 x 1024", matmul, 1.0, 2e-4),
     "layer_norm": Workload("layer norm, 4096 x 4096", layer_norm, 1.0, 2e-5),
     "softmax": Workload("softmax, 4096 x 4096", softmax, 1.0, 1e-6),
+    "locked_sum": Workload("sums under 64 spin locks, 2048 x 256", locked_sum, 1.0, 1e-5),
     "dequantize": Workload("NF4 dequantize, 16 M elements", dequantize, 0.25, 0.0),
 }
 

@@ -1,0 +1,1 @@
+"""The families' inputs, references and implementations, with torch: for workers only."""

@@ -194,6 +194,7 @@ def grpo() -> list[Compared]:
             epsilon=0.2,
             scale_rewards="group",
             num_iterations=2,
+            use_bias_correction_kl=False,  # the KL term of DeepSeekMath (arXiv 2402.03300), equation 4
         ),
         train_dataset=Dataset.from_list([{"prompt": item.prompt} for item in tiny().data.prompts_train[:4]]),
         processing_class=tiny().tokenizer,

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: typer reads the annotations of commands that are defined in a function,
 # and it could not resolve them there from strings.
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,14 +24,25 @@ def open_window(
     topic: str | None = None,
     assignments: Sequence[str] = (),
     scheduler: "SchedulerAddress | None" = None,
+    file: Path | None = None,
 ) -> int:
-    """Open the window. Nothing heavier than Qt is imported before the window is visible."""
+    """Open the window. Nothing heavier than Qt is imported before the window is visible.
+
+    Importing makes next to no garbage, and looking for it takes a tenth of the start; the window collects its own
+    (`gui.window.garbage`).
+    """
+    gc.disable()
     from gui.window.display import require_display
 
     require_display()
+    from gui.plain_imports import use_plain_imports
+
+    use_plain_imports()
     from gui.window.app import run_window
 
-    return run_window(theme=theme, language=language, topic=topic, assignments=assignments, scheduler=scheduler)
+    return run_window(
+        theme=theme, language=language, topic=topic, assignments=assignments, scheduler=scheduler, file=file
+    )
 
 
 def build_cli(language: str | None = None) -> "typer.Typer":
@@ -63,6 +75,8 @@ def build_cli(language: str | None = None) -> "typer.Typer":
     insecure_option = typer.Option("--insecure", help=str(tr("Connect to a scheduler without encryption.")))
     json_option = typer.Option("--json", help=str(tr("Print one JSON object to stdout.")))
     theme_option = typer.Option(metavar="THEME", help=str(tr("dark or light.")))
+    out_option = typer.Option(metavar="DIR", help=str(tr("The folder for the pictures; created if missing.")))
+    size_option = typer.Option(metavar="WxH", help=str(tr("Size of the picture in pixels.")))
 
     @cli.callback(invoke_without_command=True)
     def window(
@@ -102,7 +116,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             if reason is not None:
                 hint = tr("Saving pictures of the pages to {folder} instead.", folder=str(fallback_gallery))
                 print(f"{reason} {hint}", file=sys.stderr)
-                screenshot("all", out=fallback_gallery)
+                screenshot("all", out=fallback_gallery, recorded=True)
                 return
         address = None if scheduler_address is None else parse_address(scheduler_address, insecure=insecure)
         raise typer.Exit(open_window(theme, language, topic, set_ or [], address))
@@ -113,11 +127,40 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         set_: Annotated[list[str] | None, assignments] = None,
         device: Annotated[str, device_option] = "auto",
         insecure: Annotated[bool, insecure_option] = False,
+        save: Annotated[
+            Path | None, typer.Option(metavar="FILE", help=str(tr("Save the run as a file that opens anywhere.")))
+        ] = None,
+        machine: Annotated[
+            str, typer.Option(metavar="NAME", help=str(tr("The name of this machine, for the saved run.")))
+        ] = "",
         json: Annotated[bool, json_option] = False,
     ) -> None:
         from core.commands.run import run_topic
 
-        raise typer.Exit(run_topic(topic, set_ or [], device=target_of(device, insecure=insecure), as_json=json))
+        target = target_of(device, insecure=insecure)
+        raise typer.Exit(run_topic(topic, set_ or [], device=target, as_json=json, save=save, machine=machine))
+
+    run_file = typer.Argument(metavar="FILE", help=str(tr("A saved run (.tilescope).")))
+
+    @cli.command(
+        "open",
+        cls=Command,
+        help=str(tr("Open a saved run in the window. The name of the file alone, without a command, does the same.")),
+    )
+    def open_(context: typer.Context, file: Annotated[Path, run_file]) -> None:
+        from core.paths import expanded
+
+        chosen = context.parent.params if context.parent is not None else {}
+        raise typer.Exit(open_window(chosen.get("theme"), language, file=expanded(file).absolute()))
+
+    @cli.command(cls=Command, help=str(tr("Print the numbers and claims of a saved run, and where it was made.")))
+    def show(
+        file: Annotated[Path, run_file],
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        from core.commands.show import show_file
+
+        raise typer.Exit(show_file(file, as_json=json))
 
     @cli.command(
         cls=Command,
@@ -126,20 +169,68 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         ),
     )
     def screenshot(
-        topic: Annotated[str, typer.Argument(metavar="TOPIC", help=str(tr("A topic, or all of them: all.")))],
-        out: Annotated[
-            Path, typer.Option(metavar="DIR", help=str(tr("The folder for the pictures; created if missing.")))
+        topic: Annotated[
+            str, typer.Argument(metavar="TOPIC", help=str(tr("A topic, the home page (home), or all of them (all).")))
         ],
+        out: Annotated[Path, out_option],
         set_: Annotated[list[str] | None, assignments] = None,
         theme: Annotated[str | None, theme_option] = None,
-        size: Annotated[str, typer.Option(metavar="WxH", help=str(tr("Size of the picture in pixels.")))] = "1600x1000",
+        size: Annotated[str, size_option] = "1600x1000",
+        recorded: Annotated[
+            bool,
+            typer.Option(
+                "--recorded", help=str(tr("Show the recorded runs that come with the program where they fit: faster."))
+            ),
+        ] = False,
         device: Annotated[str, device_option] = "auto",
         insecure: Annotated[bool, insecure_option] = False,
     ) -> None:
+        from gui.plain_imports import use_plain_imports
+
+        use_plain_imports()
         from gui.window.gallery import save_pages
 
         target = target_of(device, insecure=insecure)
-        for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=target):
+        for path in save_pages(topic, set_ or [], out=out, theme=theme, size=size, device=target, recorded=recorded):
+            print(path)
+
+    @cli.command(
+        cls=Command,
+        help=str(tr("Save a demo as PNGs, as an animated GIF and as one HTML slide show. Needs no display.")),
+    )
+    def demo(
+        name: Annotated[
+            str,
+            typer.Argument(
+                metavar="DEMO", help=str(tr("The name of a demo that comes with the program, or a .toml file."))
+            ),
+        ],
+        out: Annotated[Path, out_option],
+        theme: Annotated[str | None, theme_option] = None,
+        size: Annotated[str, size_option] = "1600x1000",
+        fresh: Annotated[
+            bool,
+            typer.Option(
+                "--fresh", help=str(tr("Run everything here; else recorded runs that come with the program are shown."))
+            ),
+        ] = False,
+        trust: Annotated[
+            bool,
+            typer.Option("--trust", help=str(tr("Also run the user's own files that the demo names: they are code."))),
+        ] = False,
+        device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
+    ) -> None:
+        from gui.plain_imports import use_plain_imports
+
+        use_plain_imports()
+        from gui.window.gallery import save_demo
+
+        target = target_of(device, insecure=insecure)
+        pictures = save_demo(
+            name, out=out, theme=theme, size=size, device=target, recorded=not fresh, trusts_files=trust
+        )
+        for path in pictures:
             print(path)
 
     @cli.command(cls=Command, help=str(tr("Test the claims. The exit code is 1 if a verdict is not the expected one.")))
@@ -155,6 +246,10 @@ def build_cli(language: str | None = None) -> "typer.Typer":
 
         raise typer.Exit(verify_topics(topics or [], device=target_of(device, insecure=insecure), as_json=json))
 
+    gpu_help = tr(
+        "The GPU that the file finds where there is none, such as h100: a virtual CUDA device in host memory."
+    )
+
     @cli.command(
         cls=Command,
         help=str(
@@ -167,23 +262,111 @@ def build_cli(language: str | None = None) -> "typer.Typer":
     def trace(
         target: Annotated[
             str,
-            typer.Argument(metavar="FILE.py::FUNCTION", help=str(tr("A function that launches kernels."))),
+            typer.Argument(
+                metavar="FILE.py::FUNCTION", help=str(tr("A function that launches kernels, or a script: FILE.py."))
+            ),
         ],
+        arguments: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="ARGUMENTS", help=str(tr("The command line of a script, after --."))),
+        ] = None,
         addresses_only: Annotated[
             bool,
             typer.Option("--addresses-only", help=str(tr("Compute addresses only and skip the arithmetic: faster."))),
         ] = False,
+        gpu: Annotated[str, typer.Option(metavar="GPU", help=str(gpu_help))] = "",
         device: Annotated[str, device_option] = "auto",
         insecure: Annotated[bool, insecure_option] = False,
+        launches: Annotated[
+            bool, typer.Option("--launches", help=str(tr("Also print the lines and tensors of each launch.")))
+        ] = False,
+        export: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help=str(tr("Write the trace, on which `trace` reports again."))),
+        ] = None,
+        html: Annotated[
+            Path | None, typer.Option(metavar="FILE", help=str(tr("Write the report as one self-contained page.")))
+        ] = None,
+        traceback: Annotated[
+            bool, typer.Option("--traceback", help=str(tr("Where your code fails, also print its stack.")))
+        ] = False,
+        config: Annotated[
+            int,
+            typer.Option(
+                metavar="N",
+                help=str(tr("Run configuration N of autotuned kernels, counted from 1. 0: their own choice.")),
+            ),
+        ] = 0,
+        configs: Annotated[
+            bool,
+            typer.Option(
+                "--configs", help=str(tr("List all configurations of autotuned kernels, each traced and compiled."))
+            ),
+        ] = False,
         json: Annotated[bool, json_option] = False,
     ) -> None:
-        from core.commands.trace import trace_target
+        from core.commands.trace import Outputs, trace_target
 
         raise typer.Exit(
             trace_target(
-                target, addresses_only=addresses_only, device=target_of(device, insecure=insecure), as_json=json
+                target,
+                addresses_only=addresses_only,
+                device=target_of(device, insecure=insecure),
+                gpu=gpu,
+                arguments=arguments or [],
+                config=config,
+                try_configs=configs,
+                outputs=Outputs(as_json=json, with_launches=launches, export=export, html=html, with_stack=traceback),
             )
         )
+
+    @cli.command(
+        cls=Command,
+        help=str(
+            tr(
+                "Compare implementations of kernels over a sweep: errors, times, bytes, compiled code. The exit code "
+                "is 1 if something is slower than a baseline beyond noise, or wrong."
+            )
+        ),
+    )
+    def bench(
+        families: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="FAMILY",
+                help=str(
+                    tr("Families, or FILE.py[::FUNCTIONS] with implementations of your own; all families by default.")
+                ),
+            ),
+        ] = None,
+        set_: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--set", metavar="NAME=VALUE", help=str(tr("Set a parameter of the comparison; can be repeated."))
+            ),
+        ] = None,
+        sweep: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME=A,B,C", help=str(tr("Sweep a parameter; twice for two, 'none' for one point."))),
+        ] = None,
+        device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
+        dry_run: Annotated[
+            bool,
+            typer.Option("--dry-run", help=str(tr("Only trace and compile, at the sizes of a GPU; time nothing."))),
+        ] = False,
+        record: Annotated[Path | None, typer.Option(metavar="FILE", help=str(tr("Write a recording as JSON.")))] = None,
+        check: Annotated[
+            Path | None, typer.Option(metavar="BASELINE", help=str(tr("Compare with this recording.")))
+        ] = None,
+        csv: Annotated[Path | None, typer.Option(metavar="FILE", help=str(tr("Write the numbers as CSV.")))] = None,
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        from core.commands.bench import Options
+        from core.commands.bench import bench as run_bench
+
+        options = Options(set_ or [], sweep or [], dry_run, record, check, csv, json)
+        raise typer.Exit(run_bench(families or [], options, device=target_of(device, insecure=insecure)))
 
     credentials_option = typer.Option(
         metavar="DIR", help=str(tr("The folder of the credentials; by default one in the user's configuration."))
@@ -217,6 +400,17 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         from core.commands.scheduling import run_worker
 
         run_worker(parse_address(address, insecure=insecure), folder)
+
+    @cli.command(
+        cls=Command,
+        help=str(tr("Put Tilescope into the menu of applications and open saved runs with a double click. On Linux.")),
+    )
+    def install_desktop(
+        remove: Annotated[bool, typer.Option("--remove", help=str(tr("Undo this.")))] = False,
+    ) -> None:
+        from core.commands.install_desktop import install
+
+        install(remove=remove)
 
     @cli.command(cls=Command, help=str(tr("Check the installation: what works, what is missing and how to fix it.")))
     def doctor(json: Annotated[bool, json_option] = False) -> None:
@@ -264,13 +458,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # An error of the parser, such as an unknown option. Some versions of typer bundle click and others import
             # it; the error classes of both have this method.
             from core.commands.parser import worded
+            from core.installation import command
 
-            print(tr("{problem} See python main.py --help.", problem=worded(error.format_message())), file=sys.stderr)
+            problem = worded(error.format_message())
+            print(tr("{problem} See {command}.", problem=problem, command=command("--help")), file=sys.stderr)
             return BAD_INPUT
 
 
-if __name__ == "__main__":
+def start() -> int:
+    """What `python main.py` runs, and the command `tilescope` of an installed Tilescope.
+
+    There, core, gui and kernels lie in the package `tilescope`, and nothing else finds them under these names. In the
+    processes of Tilescope, the folder of this file comes first; they pass their paths on to those that they start.
+    """
+    folder = str(Path(__file__).resolve().parent)
+    sys.path[:] = [folder, *(path for path in sys.path if path != folder)]
     from core.commands.output import check_output
 
     check_output()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -23,14 +23,14 @@ from rich.text import Text
 from core.commands.wrapping import wrapped
 from core.contracts.text import EMPTY, listed, tr, tr_plural, verbatim
 from core.contracts.text import Text as Message
-from core.engine.history_file import data_folder
 from core.hardware.host import host_facts
+from core.installation import command, is_checkout
 from core.language import ENGLISH
+from core.paths import data_folder
 
 LIBRARIES = ("torch", "triton", "PySide6-Essentials", "pyqtgraph", "numpy", "pydantic", "distributed")
 _FIRST_BAD_PYSIDE = Version("6.12")
 _WORKER_TIMEOUT_S = 60.0
-_SAVE_PICTURES = "python main.py screenshot all --out gallery"
 _PATH = re.compile(r"(?:(?<=\()|^)(?:/|[A-Za-z]:\\)[^()]*")
 """A path that fills a text or a parenthesis from start to end; it may contain spaces."""
 
@@ -105,7 +105,10 @@ def _absent_library(name: str) -> Check:
         on_linux, install = sys.platform == "linux", verbatim("pip install triton==3.7.1")
         remedy = install if on_linux else tr("Triton runs on Linux only: without it, use the modelled numbers.")
         return Check(verbatim(name), State.MISSING if on_linux else State.OPTIONAL, tr("not installed"), remedy)
-    remedy = tr("pip install -r requirements.lock (or: make setup)")
+    if is_checkout():
+        remedy = tr("pip install -r requirements.lock (or: make setup)")
+    else:
+        remedy = tr("Install Tilescope again: {name} comes with it.", name=name)
     return Check(verbatim(name), State.MISSING, tr("not installed"), remedy)
 
 
@@ -119,7 +122,7 @@ def _version(name: str) -> str | None:
 def _display(problem: Message | None) -> Check:
     if problem is None:
         return Check(tr("Display"), State.OK, tr("windows can be shown"))
-    remedy = tr("To save pictures without a display: {command}", command=_SAVE_PICTURES)
+    remedy = tr("To save pictures without a display: {command}", command=command("screenshot all --out gallery"))
     return Check(tr("Display"), State.OPTIONAL, problem, remedy)
 
 

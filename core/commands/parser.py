@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from core.commands.wrapping import wrapped
 from core.contracts.text import Text, listed, tr, verbatim
+from core.run_files.names import SUFFIX
 
 _MAX_FIRST_COLUMN = 26
 _ERRORS: tuple[tuple[str, Callable[..., Text]], ...] = (
@@ -68,7 +69,12 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """The program itself: what it does without a command, and its commands."""
+    """The program itself: what it does without a command, and its commands. A file in place of a command is opened."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and args[0].lower().endswith(SUFFIX):
+            args = ["open", *args]
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(help_page(self, ctx, formatter.width))

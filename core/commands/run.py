@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
@@ -22,6 +25,8 @@ from core.contracts.text import Text, tr, verbatim
 from core.contracts.topic import Topic
 from core.engine.addresses import Target
 from core.format import format_quantity
+from core.paths import expanded
+from core.run_files import BadRunFile, SavedRun, write_run_file
 from core.wording import backend
 
 _SEVERITY_STYLES = {"warning": "yellow", "notice": "dim"}
@@ -31,19 +36,46 @@ _SEVERITIES = {"warning": tr("warning"), "notice": tr("notice")}
 Findings = Sequence[tuple[Claim, Finding]]
 
 
-def run_topic(topic_id: str, assignments: Sequence[str], *, device: Target, as_json: bool) -> int:
-    """Run and print. Returns exit code 0; raises TilescopeError for bad input."""
+def run_topic(
+    topic_id: str,
+    assignments: Sequence[str],
+    *,
+    device: Target,
+    as_json: bool,
+    save: Path | None = None,
+    machine: str = "",
+) -> int:
+    """Run and print; with `save`, write the run as a file too, with the name of the `machine` if there is one.
+
+    Returns the exit code that the topic declares, 0 for most; raises TilescopeError for bad input.
+    """
     topic = find_topic(topic_id)
     params = parse_assignments(topic, assignments)
     topic.check(params)
+    path = None if save is None else place_of(save)
+    started_at = datetime.now(UTC)
     with engine_for(device) as (engine, engine_device):
         result = run_once(engine, topic, params, engine_device)
+    wall_s = (datetime.now(UTC) - started_at).total_seconds()
     findings = [(claim, claim.test(result)) for claim in topic.claims]
     if as_json:
-        print(json.dumps(as_document(result, findings), indent=2, ensure_ascii=False))
+        document = {**as_document(result, findings), **topic.json_details(result)}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print_tables(topic, result, findings)
-    return 0
+    if path is not None:
+        write_run_file(path, SavedRun(result, started_at, wall_s, machine))
+    return topic.exit_status(result)
+
+
+def place_of(path: Path) -> Path:
+    """The path of a file to write after a run. Raises BadRunFile, before it, where that cannot be."""
+    path = expanded(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadRunFile(
+            tr("The run cannot be saved as {path}: choose a file in a folder that can be written.", path=str(path))
+        )
+    return path
 
 
 def as_document(result: Result, findings: Findings) -> dict[str, Any]:

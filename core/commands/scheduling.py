@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,8 @@ from core.contracts.text import tr
 from core.engine import credentials
 from core.engine.addresses import SchedulerAddress
 from core.engine.distributed_setup import import_distributed
-from core.files import reason_of
+from core.engine.reachability import check_reachable
 from core.outside import first_line
-
-_CONNECT_TIMEOUT_S = 10.0
 
 
 def make_credentials(folder: Path | None) -> None:
@@ -46,7 +44,8 @@ def run_scheduler(host: str, port: int, folder: Path | None, *, insecure: bool) 
 
 def run_worker(address: SchedulerAddress, folder: Path | None) -> None:
     """Work for a scheduler until interrupted. Raises TilescopeError where it does not answer."""
-    _check_that_it_answers(address)
+    address = replace(address, credentials=folder)
+    asyncio.run(check_reachable(address))
     import_distributed()
     from core.engine.nodes import Nanny, Worker
 
@@ -54,15 +53,6 @@ def run_worker(address: SchedulerAddress, folder: Path | None) -> None:
     if address.is_encrypted:
         options["security"] = _security(folder)
     _serve(lambda: Nanny(address.url, **options), tr("The worker has joined {address}.", address=address.url))
-
-
-def _check_that_it_answers(address: SchedulerAddress) -> None:
-    """Raises TilescopeError where nothing listens: distributed tries for half a minute and does not say why."""
-    host, _, port = address.url.partition("://")[2].rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
-    except OSError as error:
-        raise TilescopeError(address.no_answer(reason_of(error))) from error
 
 
 def _security(folder: Path | None) -> Any:

@@ -16,6 +16,7 @@ from core.contracts.text import quoted, tr
 from core.contracts.topic import Topic
 from core.engine import Engine
 from core.engine.addresses import SchedulerAddress, Target, target_of
+from core.outside import cleaned
 
 
 def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
@@ -52,8 +53,11 @@ def engine_for(device: Target) -> Iterator[tuple[Engine, str]]:
         engine.close()
 
 
-def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, partial: bool = False) -> Result:
-    """The result of one run. With `partial`, the first Partial is enough, and the rest of the run is cancelled.
+def run_once(
+    engine: Engine, topic: Topic, params: Params, device: str, *, partial: bool = False, with_stack: bool = False
+) -> Result:
+    """The result of one run. With `partial`, the first Partial is enough, and the rest of the run is cancelled. With
+    `with_stack`, the stack of the user's own code is printed to stderr where it was that which failed.
 
     Raises InvalidParams for bad input, and RunFailed where the run ends without a result.
     """
@@ -74,15 +78,22 @@ def run_once(engine: Engine, topic: Topic, params: Params, device: str, *, parti
                         return result
                     case events.Finished(result=result):
                         return result
-                    case events.Failed(sentence=sentence, invalid_input=True, blames=field):
-                        raise InvalidParams(sentence, field)
-                    case events.Failed(sentence=sentence, detail=detail):
-                        if detail:
-                            console.print(detail, style="dim", highlight=False, markup=False)
-                        raise RunFailed(sentence)
+                    case events.Failed() as failure:
+                        _print_failure(console, failure, with_stack=with_stack)
+                        if failure.invalid_input:
+                            raise InvalidParams(failure.sentence, failure.blames)
+                        raise RunFailed(failure.sentence)
                     case events.Cancelled(reason=reason):
                         raise RunFailed(tr("The run was {reason}.", reason=reason))
         except KeyboardInterrupt:
             run.cancel()
             raise
     raise RunFailed(tr("The run ended without a result: run it again."))
+
+
+def _print_failure(console: Console, failure: events.Failed, *, with_stack: bool) -> None:
+    """What is known besides the sentence: lines as they are, never wrapped."""
+    detail = "" if failure.invalid_input else failure.detail
+    for text in (detail, failure.stack if with_stack else ""):
+        if text:
+            console.print(cleaned(text.rstrip()), style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, listed, tr
@@ -42,8 +43,12 @@ class _Token:
     position: int
 
 
+@lru_cache(maxsize=32)
 def parse(text: str) -> Mask:
-    """The mask written in `text`. Raises MaskSyntaxError: one sentence with the position of the error (from 1)."""
+    """The mask written in `text`. Raises MaskSyntaxError: one sentence with the position of the error (from 1).
+
+    For each key that the user types, the form, the plan and the page read the same expression.
+    """
     if not text.strip():
         raise _error(tr("The expression is empty: write a term such as causal, window(1024) or ~padding"), 0)
     reader = _Reader(_tokens(text))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 import main
-from core.commands import run, trace, verify
+from core.commands import bench, run, trace, verify
 from core.engine import Engine
 
 
@@ -53,5 +53,5 @@ def one_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def shared(device: str) -> Iterator[tuple[Engine, str]]:
         yield engine, device
 
-    for module in (run, trace, verify):
+    for module in (bench, run, trace, verify):
         monkeypatch.setattr(module, "engine_for", shared)

@@ -22,7 +22,7 @@ from tests.gui.pages.kernel_lab.lab_result import SOURCE
 from tests.latin_names import CHINESE, english_words
 
 COMMANDS = sorted(main.build_cli().registered_commands, key=lambda command: command.callback.__name__)
-COMMAND_NAMES = [command.name or command.callback.__name__ for command in COMMANDS]
+COMMAND_NAMES = [command.name or command.callback.__name__.replace("_", "-") for command in COMMANDS]
 NOT_WORDS = re.compile(
     r"(?<![\w-])--?[a-z][a-z-]*(?: [A-Z=]+| WxH)?|\(?(?<!\w)(?:/[\w.+-]+)+\)?|python main\.py[\w -]*|pip install \S+"
 )
@@ -69,7 +69,7 @@ def test_that_the_numbers_and_claims_of_a_run_are_chinese(
     results_come_from({topic_id: result}, monkeypatch)
     monkeypatch.setattr(run, "parse_assignments", lambda *_: result.params)
     outcome = command("--lang", "zh", "run", topic_id)
-    assert outcome.returncode == 0
+    assert outcome.returncode == find_topic(topic_id).exit_status(result)
     assert_chinese(outcome.stdout, names_of(result))
     assert_chinese(command("--lang", "zh", "verify", topic_id).stdout, names_of(result))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Command, Outcome
+from tests.json_schema import problems
 
 pytest.importorskip("triton")
 
@@ -31,52 +32,72 @@ def trace(command: Command, one_engine: None, monkeypatch: pytest.MonkeyPatch) -
     return call
 
 
-def test_that_each_launch_has_its_lines_and_its_tensors(trace: Command) -> None:
-    outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--addresses-only")
+def test_that_the_totals_of_all_launches_come_first_and_each_launch_on_request(trace: Command) -> None:
+    outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--addresses-only", "--launches", columns=200)
     assert outcome.returncode == 0, outcome.stderr
+    lines = outcome.stdout.splitlines()
+    assert lines[0].endswith(": addresses only: the kernels wrote no results")
+    assert lines[2].startswith("3 launches of 3 kernels")
+    rows = [line.split() for line in lines[4 : lines.index("", 4)]]
+    kernels = [row for row in rows if row[0].endswith("_kernel")]
+    shares = [float(next(cell for cell in row if cell.endswith("%"))[:-1]) for row in kernels]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.2)
     for kernel, grid in (("forward_kernel", "256"), ("backward_kernel", "64"), ("add_parts_kernel", "4")):
         assert f"{kernel}  grid {grid} x 1 x 1" in outcome.stdout
-    (weights,) = [line for line in outcome.stdout.splitlines() if "layer_norm.py:24" in line]
-    assert weights.split()[:9] == ["layer_norm.py:24", "load", "w_ptr", "128,000", "512", "kB", "2.00", "kB", "2.3%"]
-    assert weights.rstrip().endswith("256×         99.2%  w = tl.load(w_ptr + column, mask=inside)")
-    assert any(line.split()[:3] == ["dw_part_ptr", "float32", "[64,"] for line in outcome.stdout.splitlines())
+    (weights,) = [line for line in lines if line.startswith("layer_norm.py:24")]
+    assert weights.split()[:7] == ["layer_norm.py:24", "load", "w_ptr", "w", "=", "tl.load(w_ptr", "+"]
+    assert weights.split()[-8:] == ["128,000", "512", "kB", "2.00", "kB", "256×", "99.2%", "2.3%"]
+    assert "dw_part_ptr = dw_part" in outcome.stdout
 
 
 def test_that_a_limit_that_was_reached_is_printed_after_the_launches(capsys: pytest.CaptureFixture[str]) -> None:
-    from core.commands import trace as trace_command
+    from core.commands.trace_tables import print_report
     from core.contracts.result import Message
     from core.contracts.text import tr
     from core.topics.kernel_lab.params import KernelLabParams
     from core.topics.kernel_lab.result import KernelLabResult
 
     warning = Message("warning", tr("The limit of one trace is {limit:,} launches: launch fewer kernels.", limit=4096))
-    trace_command._print(KernelLabResult(params=KernelLabParams(), messages=(warning,)))
+    print_report(KernelLabResult(params=KernelLabParams(), messages=(warning,)))
     assert capsys.readouterr().out.rstrip().endswith("The limit of one trace is 4,096 launches: launch fewer kernels.")
 
 
-def test_that_json_is_one_object_with_every_table(trace: Command) -> None:
+def test_that_json_is_one_object_that_the_schema_describes(trace: Command) -> None:
     outcome = trace(f"{EXAMPLES}/vector_add.py", "--json")
     assert outcome.returncode == 0, outcome.stderr
     document = json.loads(outcome.stdout)
-    assert {
-        "topic",
-        "params",
-        "provenance",
-        "metrics",
-        "claims",
-        "messages",
-        "launches",
-        "tensors",
-        "lines",
-        "faults",
-        "sectors",
-    } == set(document)
+    assert problems(document, json.loads((ROOT / "docs/trace-report.schema.json").read_text())) == []
+    assert document["trace"] == "full"
     assert document["metrics"]["read_bytes"] == {
         "value": 2 * 98_432 * 4, "unit": "bytes", "provenance": "traced", "note": "loads of all programs",
     }  # fmt: skip
     assert [row["line"] for row in document["lines"] if row["kind"] == "store"] != []
     assert document["params"]["function"] == "main"
     assert all(claim["verdict"] == "holds" for claim in document["claims"])
+
+
+def test_that_an_exported_trace_gives_the_same_report(trace: Command, tmp_path: Path) -> None:
+    outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--json", "--export", str(tmp_path / "t.npz"))
+    assert outcome.returncode == 0, outcome.stderr
+    again = trace("t.npz", "--json", "--html", "t.html", folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    before, after = json.loads(outcome.stdout), json.loads(again.stdout)
+    of_the_run = ("params", "provenance", "printed")
+    assert after["provenance"]["backend"] == "trace file"
+    assert {name: after[name] for name in after if name not in of_the_run} == {
+        name: before[name] for name in before if name not in of_the_run
+    }
+    assert (tmp_path / "t.html").read_text().count("<details>") == len(after["launches"])
+
+
+def test_that_the_page_is_in_the_language_of_the_interface(command: Command, one_engine: None, tmp_path: Path) -> None:
+    page = tmp_path / "报告.html"
+    outcome = command("--lang", "zh", "trace", str(ROOT / EXAMPLES / "vector_add.py"), "--html", str(page))
+    assert outcome.returncode == 0, outcome.stderr
+    text = page.read_text()
+    assert '<html lang="zh">' in text
+    assert "完整追踪" in text
 
 
 @pytest.mark.parametrize(
@@ -105,6 +126,11 @@ BAD_INPUT = {
     "nothing to run": (["core/format.py"], "no function that can be called without arguments"),
     "no file named": (["::main"], "No file is set"),
     "missing argument": ([], "Missing argument"),
+    "no such trace": (["nowhere.npz"], "could not be opened"),
+    "export to a folder": ([f"{EXAMPLES}/race.py", "--export", EXAMPLES], "is a folder"),
+    "page in no folder": ([f"{EXAMPLES}/race.py", "--html", "no/such/folder/r.html"], "its folder does not exist"),
+    "export under another suffix": ([f"{EXAMPLES}/race.py", "--export", "/tmp/trace.json"], "as an .npz file"),
+    "two outputs in one": ([f"{EXAMPLES}/race.py", "--export", "a.npz", "--html", "./a.npz"], "name the same file"),
 }
 
 
@@ -137,6 +163,38 @@ def test_that_a_file_that_breaks_is_one_sentence_with_its_line(
     assert len(outcome.stderr.strip().splitlines()) == 1
 
 
+def test_that_a_full_disk_is_told_after_the_report(trace: Command, tmp_path: Path) -> None:
+    (tmp_path / "full.npz").symlink_to("/dev/full")
+    outcome = trace(f"{EXAMPLES}/vector_add.py", "--export", str(tmp_path / "full.npz"))
+    assert outcome.returncode == 2
+    assert "add_kernel" in outcome.stdout
+    assert outcome.stderr.rstrip().endswith("(no space left on the disk): save it elsewhere.")
+    outcome = trace(f"{EXAMPLES}/vector_add.py", "--html", "/dev/full")
+    assert outcome.returncode == 2
+    assert outcome.stderr.rstrip().endswith("(no space left on the disk): write it elsewhere.")
+
+
+def test_that_a_folder_without_permission_is_told_before_the_run(
+    trace: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may write anywhere
+    outcome = trace(f"{EXAMPLES}/vector_add.py", "--html", str(tmp_path / "r.html"))
+    assert outcome.returncode == 2
+    assert outcome.stdout == ""
+    assert "cannot be written (permission denied)" in outcome.stderr
+
+
+def test_that_traceback_adds_the_users_own_stack(tmp_path: Path, trace: Command) -> None:
+    (tmp_path / "mine.py").write_text("def inner():\n    raise ValueError('of mine')\ndef main():\n    inner()\n")
+    outcome = trace("mine.py::main", "--traceback", folder=tmp_path, columns=40)
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    lines = outcome.stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert [line.strip() for line in lines if line.startswith("    ")] == ["inner()", "raise ValueError('of mine')"]
+    assert lines[-1].endswith("mine.py:2: main raised ValueError: of mine.")
+
+
 def test_that_a_file_is_found_from_the_current_folder_and_what_it_prints_goes_to_stderr(
     tmp_path: Path, trace: Command
 ) -> None:
@@ -160,5 +218,5 @@ def write_own_file(folder: Path) -> None:
 def assert_own_file_is_traced(outcome: Outcome | subprocess.CompletedProcess[str], folder: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert "[stdout]\n100\n" in outcome.stderr
-    assert "300 accesses, read 800 B, written 400 B, distinct 1.20 kB" in outcome.stdout
+    assert "300 accesses, read 800 B, written 400 B, distinct 1.20 kB" in " ".join(outcome.stdout.split())
     assert not (folder / "__pycache__").exists()

@@ -25,6 +25,7 @@ from core.topics.attention_heads.experiment.inputs import (
 from core.topics.attention_heads.result import AttentionHeadsResult
 from core.topics.attention_heads.schemes import grouped, latent
 from kernels.attention.decode import DecodeImpl
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 from tests.topics.attention_heads_runs import LATENT, LLAMA, SLIDING, Events, finished, messages
 
@@ -234,3 +235,7 @@ def test_that_deepseek_v3_has_the_known_cache_with_mla_and_with_gqa(tmp_path: Pa
     # 61 layers of (512 + 64) elements, or of 8 heads of (192 + 128), in bf16.
     assert result.value("deepseek-v3.mla.cache_per_token") == 61 * 576 * 2 == 70_272
     assert result.value("deepseek-v3.gqa-8.cache_per_token") == 61 * 8 * 320 * 2 == 312_320
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess(outcome: Outcome) -> None:
+    assert asked_metrics("attention-heads") <= outcome[0].metrics.keys()

@@ -48,6 +48,13 @@ def test_that_what_is_traced_needs_a_new_run(change: dict[str, object]) -> None:
     assert not DEFAULTS.needs_same_run_as(DEFAULTS.changed(**change))
 
 
+def test_that_a_run_that_converts_is_also_one_that_does_not() -> None:
+    plain = DEFAULTS.changed(convert=False)
+    assert plain.needs_same_run_as(DEFAULTS)
+    assert plain.needs_same_run_as(DEFAULTS.changed(tuning_steps=5))
+    assert not plain.needs_same_run_as(DEFAULTS.changed(seed=1))
+
+
 def test_that_a_configuration_alone_converts_nothing_and_a_folder_does() -> None:
     assert DEFAULTS.converts
     assert not DEFAULTS.changed(config="x/config.json").converts

@@ -133,6 +133,7 @@ def test_that_gradients_flow_through_k_and_v_alone() -> None:
     assert result.value("gradient.v") > 0
     assert result.value("gradient.sum_error") < 1e-12
     assert result.value("gradient.torch_error") < 1e-12
+    assert 0 < result.value("gradient.kernel_error") <= 3 * result.value("gradient.float32_error") < 1e-4
     assert set(result.gradient.norms) == {"whole", "k", "v", "neither", "k + v"}
     maps = {path: getattr(result.gradient, path) for path in ("whole", "k", "v")}
     assert all(m.shape == (7, 9) for m in maps.values())

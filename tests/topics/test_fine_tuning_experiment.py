@@ -36,6 +36,7 @@ from core.topics.fine_tuning.experiment.inspect_example import answers
 from core.topics.fine_tuning.experiment.training import MethodRun, recorded_steps
 from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.result import FineTuningResult, MethodSummary
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 from tests.topics.fine_tuning_runs import Events, as_stored_before, finished, messages, quick, with_rendered_texts
 
@@ -399,3 +400,7 @@ def _continued_by_hand(model: Any, trained: SmallModel, ids: list[int]) -> str:
             if ids[-1] == trained.tokenizer.eos_token_id:
                 break
     return str(trained.tokenizer.decode(ids[begun:], skip_special_tokens=True)).strip()
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess(whole: tuple[FineTuningResult, Events]) -> None:
+    assert asked_metrics("fine-tuning") <= whole[0].metrics.keys()

@@ -236,3 +236,12 @@ def _shape_of_preset(preset: Architecture) -> Shape:
         tied=facts.tied,
         query_bias=attention.q_bias > 0,
     )
+
+
+def test_that_a_run_of_more_methods_is_also_one_of_fewer() -> None:
+    every, some = FineTuningParams(), FineTuningParams(methods="qlora, lora")
+    assert some.needs_same_run_as(every)
+    assert some.needs_same_run_as(FineTuningParams(methods="lora, qlora"))
+    assert not every.needs_same_run_as(some)
+    assert every.needs_same_run_as(every.changed(method="lora"))
+    assert not some.needs_same_run_as(every.changed(steps=7))

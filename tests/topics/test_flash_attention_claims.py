@@ -28,6 +28,8 @@ METRICS = {
     "paper.flash.flops": 75.2e9,
     "standard.hbm_bytes": 59e6,
     "flash.hbm_bytes": 10e6,
+    "standard.training_hbm_bytes": 161e6,
+    "flash.training_hbm_bytes": 32e6,
     "paper.standard.hbm_bytes": 40.3e9,
     "paper.flash.hbm_bytes": 4.4e9,
     "flash.S_bytes": 0.0,
@@ -37,6 +39,14 @@ METRICS = {
     "gain.limit": 7.0,
     "gpu.hbm_bandwidth": 1.555e12,
     "gpu.sram_bandwidth": 19.5e12,
+    "scores.cells": 2.0**20,
+    "scores.raw_std": 8.02,
+    "scores.scaled_std": 1.002,
+    "scores.raw_peak": 0.8,
+    "scores.scaled_peak": 0.02,
+    "scores.overflows": 90e3,
+    "scores.overflows_shifted": 0.0,
+    "scores.shift_error": 2e-16,
 }
 SWEEP = tuple(
     SweepStep(n, n, standard, flash) for n, standard, flash in ((256, 400, 100), (512, 1600, 320), (1024, 6400, 1100))
@@ -79,11 +89,14 @@ CONTRARY = {
     "backward-recomputes": result(paper__flash__flops=60e9),
     "saves-flops": result(paper__flash__product_flops=800e9),
     "fewer-hbm-accesses": result(flash__hbm_bytes=60e6),
+    "backward-saves-accesses": result(flash__training_hbm_bytes=120e6),
     "no-scores-in-hbm": result(flash__P_bytes=2.0),
     "gain-grows-with-length": result(sweep=(*SWEEP[:2], replace(SWEEP[2], flash_bytes=1400))),
     "traffic-is-linear": result(sweep=(*SWEEP[:2], replace(SWEEP[2], flash_bytes=640))),
     "sram-is-faster": result(gpu__sram_bandwidth=2e12),
     "faster-on-a-gpu": result(compared=comparison(5, 1)),
+    "sqrt-d-keeps-scores": result(scores__scaled_std=2.8),
+    "maximum-prevents-overflow": result(scores__overflows_shifted=3.0),
 }
 
 
@@ -127,3 +140,11 @@ def test_that_short_sequences_say_what_length_would_do() -> None:
 def test_that_sram_further_from_ten_times_is_a_limit() -> None:
     finding = CLAIMS["sram-is-faster"].test(result(gpu__sram_bandwidth=41.3e12, gpu__hbm_bandwidth=1.008e12))
     assert finding.verdict is Verdict.HOLDS_WITH_LIMIT
+
+
+def test_that_small_runs_say_what_length_tests_the_claims_on_scores() -> None:
+    few = result(scores__cells=100.0)
+    assert "set seq_len to 64 or more" in str(CLAIMS["sqrt-d-keeps-scores"].test(few).evidence)
+    none = CLAIMS["maximum-prevents-overflow"].test(result(scores__overflows=0.0))
+    assert none.verdict is Verdict.NOT_TESTED
+    assert "set seq_len to 256 or more" in str(none.evidence)

@@ -17,6 +17,7 @@ from core.topics.flash_attention.softmax import row_softmax
 from core.trace.kernel_traffic import TensorTraffic, by_tensor
 from core.trace.order import Order
 from core.trace.traffic import traffic
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 
 pytest.importorskip("triton")
@@ -51,12 +52,36 @@ def case(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def test_that_a_live_run_is_the_whole_run_but_for_the_times() -> None:
+    steps = TOPIC.load_live_experiment()(CASES["causal"], "cpu")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            live = finished.value
+            break
+    whole, _ = outcome("causal")
+    assert whole.metrics.keys() - live.metrics.keys() == {name for name in whole.metrics if name.endswith(".time_ms")}
+    assert [row.passed for row in live.comparison] == [row.passed for row in whole.comparison]
+    assert all(row.time_ms is None for row in live.comparison)
+
+
 def test_that_traced_bytes_equal_modelled_bytes_tensor_by_tensor(case: str) -> None:
     result, _ = outcome(case)
     traced = {(row.kernel, row.tensor): row for row in by_tensor(result.traffic)}
     for row in plan(CASES[case]).traffic:
         nothing = TensorTraffic(row.kernel, "", row.tensor, 0, 0, 0)
         assert traced.get((row.kernel, row.tensor), nothing) == row
+
+
+def test_that_traced_bytes_of_both_passes_equal_the_modelled_ones(case: str) -> None:
+    result, _ = outcome(case)
+    for kernel in ("standard", "flash"):
+        traced = result.metrics[f"{kernel}.training_hbm_bytes"]
+        assert traced.provenance is Provenance.TRACED
+        assert (
+            traced.value == result.value(f"{kernel}.training_hbm_bytes_modelled") > result.value(f"{kernel}.hbm_bytes")
+        )
 
 
 def test_that_flash_moves_no_scores_and_standard_does(case: str) -> None:
@@ -175,3 +200,7 @@ def test_that_closing_the_generator_stops_the_work() -> None:
     steps.close()
     with pytest.raises(StopIteration):
         next(steps)
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess() -> None:
+    assert asked_metrics("flash-attention") <= outcome("causal")[0].metrics.keys()

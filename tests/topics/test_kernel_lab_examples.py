@@ -13,10 +13,12 @@ import pytest
 from core.contracts.claims import Verdict
 from core.contracts.events import Partial, Progress
 from core.contracts.result import Provenance
+from core.questions.reading import read_questions
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.analysis import launches_of
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import KernelLabResult
+from tests.questions.asked import asked_metrics
 
 pytest.importorskip("triton")
 torch = pytest.importorskip("torch")
@@ -28,6 +30,7 @@ FLOAT, HALF = 4, 2
 EXPECTED: dict[str, list[tuple[int, int]]] = {
     "vector_add": [(2 * 98_432 * FLOAT, 98_432 * FLOAT)],
     "softmax": [(512 * 781 * FLOAT, 512 * 781 * FLOAT)],
+    "compare_softmax": [(512 * 1000 * FLOAT, 512 * 1000 * FLOAT), (2 * 512 * 1000 * FLOAT, 512 * 1000 * FLOAT)],
     # A once for each of 512 / 64 tile columns, B once for each tile row.
     "matmul": [(2 * (512 // 64) * 512 * 512 * HALF, 512 * 512 * HALF)],
     "layer_norm": [
@@ -208,3 +211,16 @@ def test_that_going_down_the_columns_uses_an_eighth_of_each_sector() -> None:
     assert shares == {(0, "load"): 1, (0, "store"): 1, (1, "load"): FLOAT / 32, (1, "store"): FLOAT / 32}
     assert verdicts("uncoalesced")["whole-sectors"] is Verdict.DOES_NOT_HOLD
     assert verdicts("matmul")["whole-sectors"] is Verdict.HOLDS
+
+
+def test_that_the_examples_answer_the_questions_as_expected() -> None:
+    asked = [question for question in read_questions() if question.page == "kernel-lab"]
+    assert len(asked) > 5
+    for question in asked:
+        finding = question.statements[0].test(outcome(Path(str(question.params.model_dump()["file"])).stem)[0])
+        assert finding.verdict is not Verdict.NOT_TESTED, question.id
+        assert not question.is_surprised_by(finding), question.id
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess() -> None:
+    assert asked_metrics("kernel-lab") <= outcome("matmul")[0].metrics.keys()

@@ -347,13 +347,16 @@ def test_that_one_tensor_read_and_written_in_place_is_a_limit(tmp_path: Path) ->
     assert "x_ptr is both read and written" in str(finding.evidence)
 
 
-def test_that_a_file_may_ask_triton_for_the_device_and_nothing_that_needs_a_gpu(tmp_path: Path) -> None:
+def test_that_a_file_may_ask_triton_for_the_device_and_its_properties_and_nothing_that_needs_a_gpu(
+    tmp_path: Path,
+) -> None:
     ask = "DEVICE = triton.runtime.driver.active.get_active_torch_device()\n"
     launch = "def main():\n    double_kernel[(1,)](torch.ones(4, device=DEVICE), BLOCK=4)\n"
-    assert run(written(tmp_path, ask + launch)).value("accesses") == 8
+    properties = "triton.runtime.driver.active.utils.get_device_properties(0)"
+    assert run(written(tmp_path, f"{ask}{properties}\n{launch}")).value("accesses") == 8
     if not torch.cuda.is_available():
-        with pytest.raises(MissingRequirement, match=rf"mine\.py:{FIRST_LINE}: .* needs a GPU"):
-            run(written(tmp_path, "triton.runtime.driver.active.utils.get_device_properties(0)\n" + launch))
+        with pytest.raises(MissingRequirement, match=rf"mine\.py:{FIRST_LINE}: .* needs a real GPU"):
+            run(written(tmp_path, f"{properties}['no_such_property']\n{launch}"))
 
 
 def test_that_the_kernels_of_a_public_library_are_traced_unmodified(tmp_path: Path) -> None:
@@ -405,3 +408,45 @@ def test_that_a_kernel_that_triton_rejects_is_one_sentence_with_its_line(tmp_pat
         run(params)
     assert "not_there is not defined" in caught.value.sentence
     assert "\n" not in caught.value.sentence
+
+
+NEEDS_DATA = {
+    "the host reads a grid": ("grid = (int(x.sum()) // 16,)", "The host reads what "),
+    "the user's code catches the error": (
+        "try:\n        grid = (x.tolist()[0] * 2,)\n    except Exception:\n        grid = (1,)",
+        "The host reads what ",
+    ),
+    "a later kernel loads its addresses": ("grid = (4,)", "Addresses depend on what "),
+}
+
+
+@pytest.mark.parametrize("case", NEEDS_DATA)
+def test_that_addresses_only_becomes_a_full_trace_where_values_decide_and_says_so(tmp_path: Path, case: str) -> None:
+    decide, reason = NEEDS_DATA[case]
+    text = f"""
+@triton.jit
+def gather_kernel(x_ptr, o_ptr):
+    index = tl.load(x_ptr + tl.program_id(0))
+    tl.store(o_ptr + index + tl.program_id(0), index)
+
+def main():
+    x = torch.full((16,), 2, dtype=torch.int32)
+    double_kernel[(1,)](x, BLOCK=16)
+    {decide}
+    gather_kernel[grid](x, torch.zeros(64, dtype=torch.int32))
+"""
+    params = written(tmp_path, text)
+    full, only = run(params), run(params.changed(addresses_only=True))
+    assert [launch.grid for launch in only.launches] == ["1 x 1 x 1", full.launches[1].grid]
+    assert full.launches[1].grid in ("4 x 1 x 1", "8 x 1 x 1")
+    assert only.line_traffic == full.line_traffic
+    (message,) = only.messages
+    assert message.severity == "notice"
+    assert str(message.text).startswith(reason)
+    assert "this is a full trace, not one of addresses only" in str(message.text)
+    assert full.messages == ()
+
+
+def test_that_addresses_only_stays_so_where_no_value_decides(tmp_path: Path) -> None:
+    params = written(tmp_path, "def main():\n    x = torch.ones(16)\n    double_kernel[(1,)](x, BLOCK=16)\n    x.sum()")
+    assert run(params.changed(addresses_only=True)).messages == ()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from core.contracts.errors import InvalidParams
 from core.topics.kernel_lab import TOPIC
 from core.topics.kernel_lab.params import DEFAULT_FILE, KernelLabParams
-from core.topics.kernel_lab.plan import check, plan, resolved
+from core.topics.kernel_lab.plan import check, plan
+from core.user_code.paths import resolved
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "resources/examples").glob("*.py"))

@@ -42,6 +42,7 @@ from core.topics.lora.experiment.runs import adalora_run, held_out_rows, lora_ru
 from core.topics.lora.matrices import small_model_matrices
 from core.topics.lora.params import LoraParams
 from core.topics.lora.result import RUNS, LoraResult
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 from tests.topics.lora_runs import QUICK, Events, finished, messages
 
@@ -513,3 +514,7 @@ def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
     monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed))
     with pytest.raises(RuntimeError):  # of lora_run: the check let it through
         finished(compare_full=whole)
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess(result: LoraResult) -> None:
+    assert asked_metrics("lora") <= result.metrics.keys()

@@ -19,6 +19,7 @@ from core.topics.masks.params import MasksParams
 from core.topics.masks.plan import plan
 from core.topics.masks.result import IMPLEMENTATIONS, MasksResult
 from tests.old_result import old_bytes
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 
 pytest.importorskip("triton")
@@ -213,3 +214,7 @@ def test_that_a_run_of_an_older_version_still_opens() -> None:
     assert result.value("fully_masked_rows") == result.value("fully_masked.naive_nan_rows") == 31
     assert (result.tiles[0].empty, result.lines[0].bytes) == (3, 16)
     assert result.environment.backend == "Lanes (TTIR on CPU)"
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess() -> None:
+    assert asked_metrics("masks") <= outcome("causal")[0].metrics.keys()

@@ -11,7 +11,7 @@ from core.masks.presets import PRESET_IDS
 from core.masks.tokens import tokenise
 from core.topics.masks import TOPIC
 from core.topics.masks.params import MasksParams
-from core.topics.masks.plan import Plan, check, plan
+from core.topics.masks.plan import Plan, check, plan, score_count
 from tests.yardstick import cpu_loops
 
 
@@ -33,6 +33,12 @@ def test_that_every_preset_shows_something_and_hides_something(preset: str) -> N
     assert mask_plan.is_cross == (preset == "t5-cross")
     assert not {warning for warning in warning_ids(mask_plan) if warning in ("everything-masked", "nothing-masked")}
     assert all(str(warning.text) for warning in mask_plan.warnings)
+
+
+@pytest.mark.parametrize("preset", PRESET_IDS)
+def test_that_the_work_of_a_run_is_counted_without_its_mask(preset: str) -> None:
+    mask_plan = planned(preset=preset, heads=3)
+    assert score_count(mask_plan.params) == 3 * mask_plan.cost.cells
 
 
 @pytest.mark.parametrize("preset", PRESET_IDS)

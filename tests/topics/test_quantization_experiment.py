@@ -29,6 +29,7 @@ from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.sampling import draw_weights
 from kernels.errors import KernelError
 from kernels.quantization.formats import FORMATS, FormatId
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 from tests.topics.quantization_runs import Events, finished, messages
 
@@ -341,3 +342,8 @@ def test_that_verdicts_on_the_control_do_not_hang_on_parameters(seed: int, block
     assert found["nf4-beats-fp4-and-int4"].verdict is Verdict.HOLDS_WITH_LIMIT
     assert found["nf4-is-always-best"].verdict is Verdict.DOES_NOT_HOLD
     assert not any(claim.is_surprised_by(found[claim.id]) for claim in TOPIC.claims)
+
+
+def test_that_a_run_has_the_metrics_that_questions_guess() -> None:
+    of_outputs = {f"outputs.{name}.loss" for name in FORMATS}
+    assert asked_metrics("quantization") - of_outputs <= outcome()[0].metrics.keys()

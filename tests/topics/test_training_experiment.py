@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from core.topics.training.experiment import setting as settings
 from core.topics.training.result import TrainingResult
 from core.topics.training.stage_ids import DPO, GRPO, POLICY_STAGES, PPO, PRETRAINING, REWARD, SFT, STAGES
 from core.topics.training.stages import checkpoints, dpo
+from core.topics.training.stages.folder_lock import LOCK
+from tests.questions.asked import asked_metrics
 from tests.same_result import same
 from tests.topics.training_topic_runs import figures, finished, messages, quick, result_of, tiny_model, tiny_world
 
@@ -41,6 +45,10 @@ def test_that_all_stages_run_in_order_and_measure_what_they_promise(monkeypatch:
     assert set(result.abilities) == {SFT, PPO, DPO, GRPO}
     assert all(set(prompt.answers) == {PRETRAINING, SFT, PPO, DPO, GRPO} for prompt in result.answers)
     assert {prompt.kind for prompt in result.answers} == {"description", "question", "unknown"}
+    for prompt in result.answers:
+        judged = set(prompt.answers) if prompt.kind == "description" else set()
+        assert set(prompt.true_rewards) == set(prompt.judgements) == set(prompt.scores) == judged
+        assert all(prompt.true_rewards[stage] == prompt.judgements[stage].score for stage in judged)
     assert {point.stage for point in result.frontier} == set(POLICY_STAGES)
     assert [comparison.by for comparison in result.comparisons] == ["tokens", "kl"]
     assert result.start is not None
@@ -55,6 +63,7 @@ def test_that_all_stages_run_in_order_and_measure_what_they_promise(monkeypatch:
     assert result.knowledge.with_new is not None
     assert result.epochs is not None
     assert len(result.epochs.drops) == 2
+    assert asked_metrics("training") <= result.metrics.keys()
     assert same(TrainingResult.from_bytes(result.to_bytes()), result)
 
 
@@ -77,6 +86,7 @@ def test_that_one_stage_brings_only_those_that_it_needs() -> None:
     assert list(result.stages) == [PRETRAINING, SFT, DPO]
     assert result.reliability is None
     assert result.pairs
+    assert not any(prompt.scores for prompt in result.answers)
 
 
 def test_that_a_later_run_continues_from_the_stages_before(tiny_world: Path) -> None:
@@ -91,7 +101,8 @@ def test_that_a_later_run_continues_from_the_stages_before(tiny_world: Path) -> 
 def test_that_stages_lie_in_the_users_folder_as_ordinary_files(tmp_path: Path) -> None:
     result = result_of(quick(stage="ppo", folder=str(tmp_path / "mine")))
     folder = tmp_path / "mine" / "seed-0" / "ppo"
-    assert sorted(file.name for file in folder.iterdir()) == ["checkpoint.safetensors", "log.jsonl", "samples.jsonl"]
+    visible = sorted(file.name for file in folder.iterdir() if file.name != LOCK)
+    assert visible == ["checkpoint.safetensors", "log.jsonl", "samples.jsonl"]
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2]
     assert rows[1]["objective/kl"] == result.stages[PPO].curves.last("objective/kl")
@@ -103,6 +114,29 @@ def test_that_a_checkpoint_of_another_configuration_in_the_users_folder_is_refus
     with pytest.raises(InvalidParams, match="belongs to another configuration") as refused:
         finished(quick(stage="sft", sft_rate=1e-4, folder=str(tmp_path)))
     assert refused.value.field == "folder"
+
+
+_HOLDER = """
+import sys, filelock
+with filelock.FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_that_a_folder_in_which_another_process_trains_is_refused_until_that_ends(tmp_path: Path) -> None:
+    stage = tmp_path / "seed-0" / "sft"
+    stage.mkdir(parents=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(stage / LOCK)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InvalidParams, match="Another run is writing in") as refused:
+            finished(quick(stage="sft", folder=str(tmp_path)))
+        holder.kill()
+    assert refused.value.field == "folder"
+    assert result_of(quick(stage="sft", folder=str(tmp_path))).stages[SFT].finished
 
 
 def test_that_a_stage_of_another_version_in_the_programs_own_folder_is_replaced(tiny_world: Path) -> None:

@@ -18,6 +18,7 @@ from core.topics.training import own_log
 from core.topics.training.own_log import OwnLog, open_log
 from core.topics.training.params import TrainingParams
 from core.topics.training.plan import plan
+from core.topics.training.remarks import serious_ones
 
 STEPS = range(1, 21)
 
@@ -194,6 +195,29 @@ def test_that_a_score_that_rises_while_the_true_reward_falls_is_called_hacking(t
     assert ids(planted(tmp_path, **rising, eval__true_reward=lambda step: step / 10)) == []
     falling = {"eval__scores": lambda step: -step / 10}
     assert ids(planted(tmp_path, **falling, eval__true_reward=lambda step: -step / 10)) == []
+
+
+def test_that_reward_hacking_is_remarked_first_and_a_kl_of_sampled_tokens_is_called_sampled(tmp_path: Path) -> None:
+    metrics = {
+        "objective__kl": lambda step: 2.0 * step,
+        "eval__scores": lambda step: step / 10,
+        "eval__true_reward": lambda step: -step / 10,
+        "policy__clipfrac_avg": lambda step: 0.0,
+    }
+    log = planted(tmp_path, **metrics)
+    assert ids(log) == ["reward-hacking", "kl-runaway", "never-clipped"]
+    assert [remark.id for remark in serious_ones(log.remarks)] == ["reward-hacking", "kl-runaway"]
+    assert "objective/kl (sampled)" in str(log.remarks[1].text)
+    (exact,) = planted(tmp_path, eval__kl=lambda step: 2.0 * step).remarks
+    assert "sampled" not in str(exact.text)
+
+
+def test_that_a_clip_fraction_of_0_names_the_target_kl_if_that_stopped_the_steps(tmp_path: Path) -> None:
+    never = {"policy__clipfrac_avg": lambda step: 0.0}
+    (stopped,) = planted(tmp_path, **never, policy__stopped_early=lambda step: 1.0).remarks
+    assert "target KL stopped 20 of 20 steps" in str(stopped.text)
+    (gentle,) = planted(tmp_path, **never).remarks
+    assert "learning rate is very low" in str(gentle.text)
 
 
 def test_that_few_values_are_not_remarked(tmp_path: Path) -> None:

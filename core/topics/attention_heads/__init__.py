@@ -1,6 +1,6 @@
 """attention-heads: what do shared KV heads save?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.attention_heads.claims import CLAIMS
 from core.topics.attention_heads.params import AttentionHeadsParams
@@ -8,9 +8,7 @@ from core.topics.attention_heads.plan import check, plan
 from core.topics.attention_heads.result import AttentionHeadsResult
 
 TOPIC = Topic(
-    id="attention-heads",
-    title=tr("Attention heads"),
-    question=tr("Does it fit, and why is it fast?"),
+    **vars(HEADINGS["attention-heads"]),
     params=AttentionHeadsParams,
     plan=plan,
     check=check,

@@ -196,16 +196,14 @@ class AttentionHeadsParams(Params):
         return "bf16" if self.cache_dtype == "int4" else self.cache_dtype
 
     def needs_same_run_as(self, other: Params) -> bool:
-        """Whether a run of `other` traced the same layer: how it is served changes nothing that was run, except the
-        element type of the cache."""
-        return (
-            isinstance(other, AttentionHeadsParams)
-            and self.traced_dtype == other.traced_dtype
-            and all(getattr(self, name) == getattr(other, name) for name in _RUN_FIELDS)
-        )
+        """Whether a run of `other` traced the same layer, and converted the same model if these params convert one: how
+        it is served changes nothing that was run, except the element type of the cache."""
+        if not isinstance(other, AttentionHeadsParams):
+            return False
+        names = (*_TRACED_FIELDS, *(_CONVERSION_FIELDS if self.convert else ()))
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and self.traced_dtype == other.traced_dtype
 
 
-_RUN_FIELDS = (
-    "model", "config", "attention", "kv_heads", "traced_context", "convert", "model_folder", "text_file",
-    "tuning_steps", "seed",
-)  # fmt: skip
+_TRACED_FIELDS = ("model", "config", "attention", "kv_heads", "traced_context", "seed")
+_CONVERSION_FIELDS = ("convert", "model_folder", "text_file", "tuning_steps")

@@ -1,6 +1,6 @@
 """decoder: two attentions."""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.decoder.claims import CLAIMS
 from core.topics.decoder.params import DecoderParams
@@ -8,9 +8,7 @@ from core.topics.decoder.plan import plan
 from core.topics.decoder.result import DecoderResult
 
 TOPIC = Topic(
-    id="decoder",
-    title=tr("Decoder"),
-    question=tr("Where do Q, K and V come from?"),
+    **vars(HEADINGS["decoder"]),
     params=DecoderParams,
     plan=plan,
     experiment="core.topics.decoder.experiment:run",

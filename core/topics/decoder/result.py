@@ -117,6 +117,7 @@ class DecoderResult(Result):
       perturbation.positions, .forbidden_cells, .forbidden_moved   of the chosen change; the masks forbid any change
       {memory,stream}_swap.{q,k,v}_change   largest change of the cross-attention's Q, K, V when one alone is replaced
       gradient.{whole,k,v,k+v,neither}, gradient.sum_error, gradient.torch_error                         (float64)
+      gradient.{kernel,float32}_error       the full gradient in float32, by our kernels and by PyTorch, against float64
       shorter.query_len, shorter.error_torch      the same with the last target token left out
       block.attentions, decoder_only.{attentions,parameters,error_torch}   the decoder-only block beside this one
       accuracy.typed                        share of the typed target that the model predicts correctly

@@ -1,6 +1,6 @@
 """fine-tuning: which parameters move?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.fine_tuning.claims import CLAIMS
 from core.topics.fine_tuning.params import FineTuningParams
@@ -14,9 +14,7 @@ def libraries(params: FineTuningParams, device: str) -> str:
 
 
 TOPIC = Topic(
-    id="fine-tuning",
-    title=tr("Fine-tuning"),
-    question=tr("Which parameters move?"),
+    **vars(HEADINGS["fine-tuning"]),
     params=FineTuningParams,
     plan=plan,
     check=check,

@@ -200,6 +200,15 @@ class FineTuningParams(Params):
         """The methods to train, in the order of METHODS."""
         return tuple(method for method in METHODS if ALL in self._named or method in self._named)
 
+    def needs_same_run_as(self, other: Params) -> bool:
+        """Whether a run of `other` trained all methods of these params, with the same settings. Every method trains a
+        model of its own, so the others change nothing."""
+        return (
+            isinstance(other, FineTuningParams)
+            and set(self.chosen) <= set(other.chosen)
+            and super().needs_same_run_as(other.model_copy(update={"methods": self.methods}))
+        )
+
     @property
     def initial_rank(self) -> int:
         """AdaLoRA's rank before pruning: 1.5 times the budget."""

@@ -1,6 +1,6 @@
 """flash-attention: where do the bytes go?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.flash_attention.claims import CLAIMS
 from core.topics.flash_attention.params import FlashAttentionParams
@@ -8,13 +8,13 @@ from core.topics.flash_attention.plan import check, plan
 from core.topics.flash_attention.result import FlashAttentionResult
 
 TOPIC = Topic(
-    id="flash-attention",
-    title=tr("FlashAttention"),
-    question=tr("Where do the bytes go?"),
+    **vars(HEADINGS["flash-attention"]),
     params=FlashAttentionParams,
     plan=plan,
     check=check,
     experiment="core.topics.flash_attention.experiment:run",
+    live_experiment="core.topics.flash_attention.experiment:run_untimed",
+    cost=lambda params: params.batch * params.heads * params.seq_len * params.key_len * params.head_dim,
     claims=CLAIMS,
     result=FlashAttentionResult,
 )

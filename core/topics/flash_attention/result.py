@@ -104,11 +104,13 @@ class FlashAttentionResult(Result):
     paper        Figure 2 of the paper, then alternative readings; `paper_terms` are the parts of each figure. Modelled.
 
     Metrics:
-      {standard,flash}.{flops,hbm_bytes_modelled,roofline_ms}, gain.limit, gpu.{hbm,sram}_bandwidth,
+      {standard,flash}.{flops,hbm_bytes_modelled,training_hbm_bytes_modelled,roofline_ms}, gain.limit,
+      gpu.{hbm,sram}_bandwidth,
       paper.{standard,flash}.{flops,hbm_bytes,roofline_ms,product_flops}                               (modelled)
-      {standard,flash}.{read_bytes,written_bytes,hbm_bytes,TENSOR_bytes,tile_flops}, traffic.ratio,
-      gain.{quarter,half,full}_length                                                                  (traced)
+      {standard,flash}.{read_bytes,written_bytes,hbm_bytes,TENSOR_bytes,tile_flops,training_hbm_bytes},
+      traffic.{ratio,training_ratio}, gain.{quarter,half,full}_length                                 (traced)
       {standard,flash}.{max_abs_error,rms_error,allowed_rms_error}, IMPL.time_ms              (measured where it ran)
+      scores.{cells,raw_std,scaled_std,raw_peak,scaled_peak,overflows,overflows_shifted,shift_error}  (measured, CPU)
     """
 
     topic: str = "flash-attention"

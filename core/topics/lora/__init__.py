@@ -1,6 +1,6 @@
 """lora: low rank, and who gets it?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.lora.claims import CLAIMS
 from core.topics.lora.params import LoraParams
@@ -15,9 +15,7 @@ def _backend(params: LoraParams, device: str) -> str:
 
 
 TOPIC = Topic(
-    id="lora",
-    title=tr("LoRA, AdaLoRA"),
-    question=tr("Who gets the rank?"),
+    **vars(HEADINGS["lora"]),
     params=LoraParams,
     plan=plan,
     check=check,

@@ -18,6 +18,7 @@ MAX_LENGTH = 8192
 MAX_SEQUENCES = 32
 
 _MAX_TEXT_LENGTH = 262_144
+_OF_PRESET = tr("the text of the preset")
 
 
 class MasksParams(Params):
@@ -48,6 +49,7 @@ class MasksParams(Params):
         ),
         group=tr("Tokens"),
         max_length=_MAX_TEXT_LENGTH,
+        if_empty=_OF_PRESET,
     )
     key_text: str = text(
         "",
@@ -57,6 +59,7 @@ class MasksParams(Params):
         ),
         group=tr("Tokens"),
         max_length=_MAX_TEXT_LENGTH,
+        if_empty=_OF_PRESET,
     )
     seq_len: int = number(
         0,

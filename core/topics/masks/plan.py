@@ -137,13 +137,18 @@ def _thumbnails() -> tuple[tuple[Preset, NDArray[np.float32]], ...]:
 
 def visiting_order(classes: NDArray[np.uint8]) -> NDArray[np.int32]:
     """int32 [steps, 3] of (q_block, iteration, kv_block): full tiles before partial ones in each row of tiles."""
-    steps = []
-    for q_block, row in enumerate(classes):
-        columns = np.concatenate(
-            [np.flatnonzero(row == tile_class) for tile_class in (TileClass.FULL, TileClass.PARTIAL)]
-        )
-        steps.append(np.stack([np.full_like(columns, q_block), np.arange(columns.size), columns], axis=1))
-    return np.concatenate(steps).astype(np.int32) if steps else np.zeros((0, 3), dtype=np.int32)
+    full = classes == TileClass.FULL
+    q_blocks, kv_blocks = np.nonzero(full | (classes == TileClass.PARTIAL))
+    order = np.lexsort((kv_blocks, ~full[q_blocks, kv_blocks], q_blocks))
+    q_blocks, kv_blocks = q_blocks[order], kv_blocks[order]
+    iterations = np.arange(order.size) - np.searchsorted(q_blocks, q_blocks)
+    return np.stack([q_blocks, iterations, kv_blocks], axis=1).astype(np.int32)
+
+
+def score_count(params: MasksParams) -> int:
+    """Scores of all heads and sequences: what the work of a run grows with."""
+    layouts = positions(params, find_preset(params.preset)).layouts
+    return params.heads * sum(layout.query_len * layout.key_len for layout in layouts)
 
 
 def check(params: MasksParams, available_bytes: int | None = None) -> None:
@@ -151,7 +156,7 @@ def check(params: MasksParams, available_bytes: int | None = None) -> None:
 
     `available_bytes` is the free memory to assume; None asks the host (a container's limit included).
     """
-    scores = plan(params).cost.cells * params.heads
+    scores = score_count(params)
     needed = 4 * _SCORE_MATRICES * scores + _TRACE_BUDGET_BYTES
     free = host_facts().available_memory_bytes if available_bytes is None else available_bytes
     if needed > _SHARE_OF_FREE_MEMORY * free:

@@ -1,6 +1,6 @@
 """quantization: what do 4 bits lose?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.quantization.claims import CLAIMS
 from core.topics.quantization.params import QuantizationParams
@@ -20,9 +20,7 @@ def _backend(params: QuantizationParams, device: str) -> str:
 
 
 TOPIC = Topic(
-    id="quantization",
-    title=tr("Quantization"),
-    question=tr("What do 4 bits lose?"),
+    **vars(HEADINGS["quantization"]),
     params=QuantizationParams,
     plan=plan,
     check=check,
@@ -30,6 +28,7 @@ TOPIC = Topic(
     claims=CLAIMS,
     result=QuantizationResult,
     path_params=("checkpoint", "model", "text_file", "report"),
+    written_params=("report",),
     runs_on=_runs_on,
     backend=_backend,
 )

@@ -16,6 +16,7 @@ from core.checkpoint.opening import Checkpoint, open_checkpoint
 from core.checkpoint.slices import slices
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
+from core.files import stamp
 from core.paths import expanded
 from core.topics.quantization.params import QuantizationParams
 
@@ -67,10 +68,10 @@ def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.G
 def open_cached(path: str) -> Checkpoint:
     """The checkpoint at `path`; headers are read again only if a file has changed. Raises InvalidParams."""
     location = expanded(path, "checkpoint")
-    checkpoint = _open_cached(location, _stamp(location))
-    if any(_stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
+    checkpoint = _open_cached(location, stamp(location))
+    if any(stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
         _open_cached.cache_clear()  # a shard has changed, but the index or folder has not
-        checkpoint = _open_cached(location, _stamp(location))
+        checkpoint = _open_cached(location, stamp(location))
     return checkpoint
 
 
@@ -102,14 +103,6 @@ def _is_matrix(tensor: StoredTensor) -> bool:
 
 def _in_layer(tensor: StoredTensor) -> bool:
     return layer_and_kind(tensor.name)[0] != NO_LAYER
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        facts = path.stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return facts.st_mtime_ns, facts.st_size
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,6 @@
 """training: what does each stage add, and what does it cost?"""
 
-from core.contracts.text import tr
+from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.training.claims import CLAIMS
 from core.topics.training.params import TrainingParams
@@ -19,9 +19,7 @@ def on_the_cpu(params: TrainingParams, device: str) -> str:
 
 
 TOPIC = Topic(
-    id="training",
-    title=tr("Training stages"),
-    question=tr("From pretraining to RLHF: what does each stage add?"),
+    **vars(HEADINGS["training"]),
     params=TrainingParams,
     plan=plan,
     check=check,
@@ -29,6 +27,7 @@ TOPIC = Topic(
     claims=CLAIMS,
     result=TrainingResult,
     path_params=("folder", "log"),
+    written_params=("folder",),
     runs_on=on_the_cpu,
     backend=libraries,
     packages=("transformers", "tokenizers"),

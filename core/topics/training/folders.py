@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.engine.history_file import data_folder
 from core.files import open_regular
-from core.paths import expanded
+from core.paths import data_folder, expanded
 from core.topics.training.params import TrainingParams, stage_fields
 from core.topics.training.stage_ids import with_needed
 

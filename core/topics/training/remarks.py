@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,16 @@ MIN_POINTS = 8
 
 KL_LIMITS = {"objective/kl": 20.0, "eval/kl": 20.0, "kl": 0.5}
 """Nats per answer; `kl` of GRPO is per token."""
+_SAMPLED = ("objective/kl", "kl")
+"""Estimated from the sampled tokens alone."""
 KL_GROWTH = 1.5
 ZERO_STD_SHARE = 0.5
 ENTROPY_SHARE = 0.2
 LN_2_DISTANCE = 0.01
 CLIPPED_SHARE = 1e-6
 HACKED_LOSS = 0.25
+SERIOUS = frozenset(("not-finite", "reward-hacking", "kl-runaway", "entropy-collapse"))
+"""Remarks after which the model of a stage is not what was wanted, however far the stage came."""
 _ENTROPIES = ("policy/entropy_avg", "entropy", "objective/entropy", "eval/entropy")
 _CLIPPED = ("policy/clipfrac_avg", "clip_ratio/region_mean", "clip_ratio")
 _PREFERENCE_METRICS = ("rewards/margins", "rewards/accuracies", "margin", "accuracy")
@@ -48,13 +52,19 @@ class NotFinite:
 
 
 def remarks(curves: Curves, not_finite: NotFinite | None = None) -> tuple[Remark, ...]:
-    """Everything conspicuous; empty if nothing is."""
+    """Everything conspicuous, the gravest first; empty if nothing is."""
     found: list[Remark] = []
     if not_finite is not None:
         found.append(_not_finite(not_finite))
     for check in _CHECKS:
         found += check(curves)
     return tuple(found)
+
+
+def serious_ones(found: Sequence[Remark]) -> tuple[Remark, ...]:
+    """Those of SERIOUS, one of each kind."""
+    by_kind = {remark.id: remark for remark in reversed(found) if remark.id in SERIOUS}
+    return tuple(reversed(by_kind.values()))
 
 
 def _not_finite(first: NotFinite) -> Remark:
@@ -74,15 +84,23 @@ def _kl_runaway(curves: Curves) -> Iterator[Remark]:
             continue
         middle, end = _part(values, 0.45, 0.55), _part(values, 0.9, 1.0)
         if end > limit and end > KL_GROWTH * middle:
-            text = tr(
-                "KL runaway: {metric} is {end:.3g} nats at the end, above {limit:g}, and {growth:.1f} times what it "
-                "was halfway. The policy leaves the SFT model: raise the KL weight or lower the learning rate.",
-                metric=name,
-                end=end,
-                limit=limit,
-                growth=end / middle if middle > 0 else math.inf,
-            )
-            yield Remark("kl-runaway", text, (name,), _first(steps, values > limit))
+            growth = end / middle if middle > 0 else math.inf
+            yield Remark("kl-runaway", _runaway(name, end, limit, growth), (name,), _first(steps, values > limit))
+
+
+def _runaway(metric: str, end: float, limit: float, growth: float) -> Text:
+    numbers: dict[str, str | float] = {"metric": metric, "end": end, "limit": limit, "growth": growth}
+    if metric in _SAMPLED:
+        return tr(
+            "KL runaway: {metric} (sampled) ends at {end:.3g} nats (limit {limit:g}). That is {growth:.1f} times its "
+            "value halfway. Raise the KL weight, or lower the learning rate.",
+            **numbers,
+        )
+    return tr(
+        "KL runaway: {metric} ends at {end:.3g} nats (limit {limit:g}). That is {growth:.1f} times its value halfway. "
+        "Raise the KL weight, or lower the learning rate.",
+        **numbers,
+    )
 
 
 def _zero_deviation(curves: Curves) -> Iterator[Remark]:
@@ -114,9 +132,8 @@ def _entropy_collapse(curves: Curves) -> Iterator[Remark]:
         start, end = _part(values, 0.0, 0.1), _part(values, 0.9, 1.0)
         if start > 0 and end < ENTROPY_SHARE * start:
             text = tr(
-                "Entropy collapse: {metric} falls from {start:.3g} to {end:.3g}, below {share:.0%} of its start. The "
-                "policy gives almost the same answer every time: raise the KL weight, lower the learning rate, or stop "
-                "earlier.",
+                "Entropy collapse: {metric} falls from {start:.3g} to {end:.3g} (limit {share:.0%}). The answers are "
+                "almost always the same. Raise the KL weight, or lower the learning rate.",
                 metric=name,
                 start=start,
                 end=end,
@@ -147,14 +164,28 @@ def _never_clipped(curves: Curves) -> Iterator[Remark]:
     for name in _CLIPPED:
         _, shares = curves.points(name)
         if len(shares) >= MIN_POINTS and float(shares.max()) < CLIPPED_SHARE:
-            text = tr(
-                "Clip fraction at 0: {metric} never rises above {limit:g}, so clipping does nothing. With one pass "
-                "over each batch that is expected; otherwise the learning rate is very low.",
-                metric=name,
-                limit=CLIPPED_SHARE,
-            )
-            yield Remark("never-clipped", text, (name,))
+            yield Remark("never-clipped", why_not_clipped(name, curves), (name,))
             return
+
+
+def why_not_clipped(metric: str, curves: Curves) -> Text:
+    """The reason for a clip fraction of 0 at all steps."""
+    steps = len(curves.points(metric)[1])
+    stopped = len(curves.points("policy/stopped_early")[1])
+    if stopped > steps / 2:
+        return tr(
+            "Clip fraction at 0: the target KL stopped {count:,} of {steps:,} steps (policy/stopped_early) before "
+            "{metric} could count clipped tokens. The learning rate is too high.",
+            count=stopped,
+            steps=steps,
+            metric=metric,
+        )
+    return tr(
+        "Clip fraction at 0: {metric} never rises above {limit:g}, so clipping does nothing. With one pass over each "
+        "batch that is expected; otherwise the learning rate is very low.",
+        metric=metric,
+        limit=CLIPPED_SHARE,
+    )
 
 
 def _hacked(curves: Curves) -> Iterator[Remark]:
@@ -167,9 +198,8 @@ def _hacked(curves: Curves) -> Iterator[Remark]:
     lost = float(rewards[best] - rewards[-1])
     if lost > HACKED_LOSS and scores[-1] > score_then:
         text = tr(
-            "Reward hacking: since step {step}, eval/scores rises from {before:.2f} to {after:.2f}, but "
-            "eval/true_reward falls by {lost:.2f}, more than {limit:g}. The reward model is deceived: raise the KL "
-            "weight, stop earlier, or collect more pairs.",
+            "Reward hacking from step {step}: eval/scores rises from {before:.2f} to {after:.2f}. eval/true_reward "
+            "falls by {lost:.2f} (limit {limit:g}). Raise the KL weight, or stop earlier.",
             step=int(steps[best]),
             before=score_then,
             after=float(scores[-1]),
@@ -180,12 +210,12 @@ def _hacked(curves: Curves) -> Iterator[Remark]:
 
 
 _CHECKS: tuple[Callable[[Curves], Iterator[Remark]], ...] = (
+    _hacked,
     _kl_runaway,
-    _zero_deviation,
     _entropy_collapse,
+    _zero_deviation,
     _stuck_at_ln_2,
     _never_clipped,
-    _hacked,
 )
 
 

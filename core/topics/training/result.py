@@ -11,6 +11,7 @@ from core.contracts.text import EMPTY, Text
 from core.topics.training.curves import Curves
 from core.topics.training.params import TrainingParams
 from core.topics.training.stages.records import TokenView
+from core.topics.training.stages.rule import Judgement
 
 MAX_SAMPLES = 40
 """Sampled answers that a result keeps per stage, evenly spaced over its steps."""
@@ -94,8 +95,9 @@ class AnsweredPrompt:
     """A prompt and the answers of the model after each stage, greedily, by stage id ('pretraining', 'sft', ...).
 
     `kind` is 'description' (the rule judges it), 'question' (`expected` is the right answer in the asked form) or
-    'unknown' (a person whom no text names: `expected` says that one does not know). `true_rewards` are the rule's
-    scores, for descriptions only.
+    'unknown' (a person whom no text names: `expected` says that one does not know). For descriptions only:
+    `true_rewards` are the rule's scores, `judgements` what they are the sum of, and `scores` those of the reward model,
+    empty without one.
     """
 
     prompt: str
@@ -103,6 +105,8 @@ class AnsweredPrompt:
     expected: str = ""
     answers: Mapping[str, str] = field(default_factory=dict)
     true_rewards: Mapping[str, float] = field(default_factory=dict)
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,10 @@ from core.topics.attention_heads.params import AttentionHeadsParams
 from core.topics.attention_heads.plan import Plan, plan
 from core.topics.attention_heads.result import AttentionHeadsResult, TracedPrefill
 from core.trace.kernel_traffic import KernelTraffic
-from core.wording import reason_of
+from core.wording import NOT_TRACED, reason_of
 from kernels.attention.decode import DecodeImpl
 from kernels.errors import KernelError
+from kernels.launching import has_triton
 
 Builder = ResultBuilder[AttentionHeadsResult]
 T = TypeVar("T")
@@ -79,8 +80,12 @@ def _run_kernels(
         _DRAWN * share,
         lambda progress: draw_mha(by_title["MHA"], tokens, params.traced_dtype, params.seed, device, progress),
     )
-    first = yield from _trace_decodes(builder, params, by_title, mha, device, share)
-    yield from _trace_prefills(builder, {key: chosen, "MHA": by_title["MHA"]}, mha, share)
+    first: Decoded | None = None
+    if has_triton():
+        first = yield from _trace_decodes(builder, params, by_title, mha, device, share)
+        yield from _trace_prefills(builder, {key: chosen, "MHA": by_title["MHA"]}, mha, share)
+    else:
+        builder.add(messages=(*builder.result.messages, Message("warning", NOT_TRACED)))
     del mha
     mla = yield from phase(
         _PREFILLED * share,

@@ -1,7 +1,8 @@
 """The experiment of the decoder page: a block with real tensors, with one token replaced at a time.
 
 The recorded passes run attention on the project's Triton flash kernel; on a CPU, the TTIR interpreter executes it.
-The many changed sequences and the gradients use PyTorch's own operations on the same weights.
+The many changed sequences and the gradients use PyTorch's own operations on the same weights; one gradient is computed
+by the kernels' backward pass, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from core.contracts.result_builder import ResultBuilder
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
+from core.interpreter import require_triton
 from core.topics.decoder.experiment import metrics
 from core.topics.decoder.experiment.checks import check_all
 from core.topics.decoder.experiment.influence import changes, gradient_flow, swaps, token_changes
@@ -37,7 +39,9 @@ Builder = ResultBuilder[DecoderResult]
 
 
 def run(params: DecoderParams, device: str) -> ExperimentRun:
-    """Yields a Partial with the tensors before it replaces every token in turn."""
+    """Yields a Partial with the tensors before it replaces every token in turn. Raises MissingRequirement without
+    Triton: every attention of the block is its kernel's."""
+    require_triton()  # before anything is trained
     planned = plan(params)
     builder = Builder(DecoderResult(params=params))
     builder.add(metrics.modelled(planned))

@@ -3,8 +3,9 @@
 Outputs are compared exactly, as floats. Each changed sequence is computed alone and at the same length: in a batch,
 matrix products may sum the same row in another order, and then a difference would not show the change alone.
 
-Gradients are in float64, by PyTorch's autograd over its own operations: the project's kernel has no backward pass.
-Detaching the memory from V leaves only the path through K, and vice versa; derivatives along separate paths add up.
+Gradients are in float64, by PyTorch's autograd over its own operations. Detaching the memory from V leaves only the
+path through K, and vice versa; derivatives along separate paths add up. The whole gradient is also computed in float32,
+through the backward pass of the project's kernels and through PyTorch's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import torch
 from core.contracts.text import tr
 from core.engine.steps import ProgressCallback
 from core.topics.decoder.experiment.checks import torch_decoder
-from core.topics.decoder.experiment.network import run_both
-from core.topics.decoder.experiment.passes import Recorded, Scene, torch_attention
+from core.topics.decoder.experiment.network import Attend, run_both
+from core.topics.decoder.experiment.passes import Flash, Recorded, Scene, run_kernels, torch_attention
 from core.topics.decoder.experiment.weights import copied_to
 from core.topics.decoder.inputs import perturbed
 from core.topics.decoder.result import Influence, MemoryGradient
@@ -98,12 +99,15 @@ def swaps(scene: Scene) -> dict[str, dict[str, float]]:
 class GradientFlow:
     """`sum_error` is the largest difference between k + v and the whole, relative to the whole's largest element.
 
-    `torch_error` compares the whole with the gradient through torch.nn.TransformerDecoderLayer in the same way.
+    In the same way `torch_error` compares the whole with the gradient through torch.nn.TransformerDecoderLayer, and
+    `kernel_error` and `float32_error` with those in float32, by the kernels' backward pass and by PyTorch's.
     """
 
     gradient: MemoryGradient
     sum_error: float
     torch_error: float
+    kernel_error: float
+    float32_error: float
 
 
 def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
@@ -121,15 +125,31 @@ def gradient_flow(scene: Scene, progress: ProgressCallback) -> GradientFlow:
 
     gradients = {path: _gradient(outputs[path], directions, memory) for path in PATHS}
     theirs = _gradient(torch_decoder(scene, float64_network, target, memory), directions, memory)
-    largest = float(gradients["whole"].abs().max())
+    with run_kernels(scene):
+        by_kernels = _float32_gradient(scene, Flash(), value, directions)
+    in_float32 = _float32_gradient(scene, torch_attention, value, directions)
     norms = {path: float(gradient.norm()) for path, gradient in gradients.items()}
     norms["k + v"] = float((gradients["k"] + gradients["v"]).norm())
     maps = _maps({path: outputs[path] for path in ("whole", "k", "v")}, directions, memory, progress)
+    largest = gradients["whole"].abs().max()
+
+    def error(gradient: torch.Tensor) -> float:
+        return float((gradient - gradients["whole"]).abs().max() / largest)
+
     return GradientFlow(
         MemoryGradient(**maps, norms=norms),
-        float((gradients["k"] + gradients["v"] - gradients["whole"]).abs().max()) / largest,
-        float((theirs - gradients["whole"]).abs().max()) / largest,
+        sum_error=error(gradients["k"] + gradients["v"]),
+        torch_error=error(theirs),
+        kernel_error=error(by_kernels),
+        float32_error=error(in_float32),
     )
+
+
+def _float32_gradient(scene: Scene, attend: Attend, value: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """The whole gradient into the memory `value`, with the weights as they are."""
+    memory = value.float().requires_grad_()
+    output = scene.one_pass(attend).decode(scene.ids("target"), (memory, memory))
+    return _gradient(output, directions.float(), memory)
 
 
 def _output(scene: Scene, stack: str = "", position: int = 0) -> Tensors:

@@ -176,7 +176,7 @@ def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:
 
 
 def gradients(flow: GradientFlow, device: str) -> Metrics:
-    """Norms by path, and the two comparisons."""
+    """Norms by path, and the comparisons."""
     how = _measured(device)
     note = tr("norm of d(g · output) / d(memory), float64")
     metrics = {
@@ -187,6 +187,15 @@ def gradients(flow: GradientFlow, device: str) -> Metrics:
     )
     metrics["gradient.torch_error"] = Metric(
         flow.torch_error, "", how, tr("full gradient against torch.nn.TransformerDecoderLayer, relative, float64")
+    )
+    metrics["gradient.kernel_error"] = Metric(
+        flow.kernel_error,
+        "",
+        _kernel(device),
+        tr("full gradient by the kernels' backward pass in float32 against float64, relative"),
+    )
+    metrics["gradient.float32_error"] = Metric(
+        flow.float32_error, "", how, tr("full gradient by PyTorch in float32 against float64, relative")
     )
     return metrics
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -120,6 +121,11 @@ def flash_pass(scene: Scene, inputs: Inputs, progress: ProgressCallback) -> Reco
         return _traced_pass(scene, inputs, progress)
     gpu_pass = _record(scene, inputs)
     return Recorded(gpu_pass.tensors, gpu_pass.calls, _traced_pass(scene, inputs, progress).launches)
+
+
+def run_kernels(scene: Scene) -> AbstractContextManager[object]:
+    """A context in which the Triton kernels run, forward and backward: executed by the TTIR interpreter on a CPU."""
+    return nullcontext() if torch.device(scene.device).type == "cuda" else intercept()
 
 
 def downsampled(tensor: torch.Tensor) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The experiment of the flash-attention page: traces both kernels, then checks and times every implementation.
 
 On a CPU the TTIR interpreter executes the Triton kernels from their TTIR, which gives errors and traffic but no times.
-On a GPU they run, are timed and record a timeline, and are traced as well.
+On a GPU they run, are timed and record a timeline, and are traced as well. Without Triton nothing is traced, and
+PyTorch's implementations are checked and timed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Generator
 import torch
 
 from core.contracts.events import Partial, Progress
+from core.contracts.result import Message
 from core.contracts.result_builder import ResultBuilder
 from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
@@ -19,14 +21,17 @@ from core.engine.steps import ProgressCallback
 from core.topics.flash_attention.experiment import metrics
 from core.topics.flash_attention.experiment.implementations import comparison_of
 from core.topics.flash_attention.experiment.problem import Problem, float64_reference, make_problem
+from core.topics.flash_attention.experiment.scores import score_metrics
 from core.topics.flash_attention.experiment.states import gpu_timeline, softmax_states, traced_schedule
-from core.topics.flash_attention.experiment.tracing import Traced, sweep, trace_flash, trace_standard
+from core.topics.flash_attention.experiment.tracing import Traced, sweep, trace_flash, trace_standard, training_bytes
 from core.topics.flash_attention.paper import paper_model
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.plan import Plan, plan
 from core.topics.flash_attention.result import FlashAttentionResult
 from core.trace.kernel_traffic import KernelTraffic
+from core.wording import NOT_TRACED
 from kernels.attention import Impl
+from kernels.launching import has_triton
 
 Builder = ResultBuilder[FlashAttentionResult]
 _COUNTING = {
@@ -37,20 +42,37 @@ _COUNTING = {
 
 def run(params: FlashAttentionParams, device: str) -> ExperimentRun:
     """Yields a Partial with everything traced before the comparison starts."""
+    return _run(params, device, is_timed=True)
+
+
+def run_untimed(params: FlashAttentionParams, device: str) -> ExperimentRun:
+    """`run` without the timing of the implementations, which takes most of its time: they are only checked."""
+    return _run(params, device, is_timed=False)
+
+
+def _run(params: FlashAttentionParams, device: str, *, is_timed: bool) -> ExperimentRun:
     planned, paper = plan(params), paper_model()
     builder = Builder(FlashAttentionResult(params=params))
     builder.add(metrics.modelled_metrics(planned), paper=(*paper.figures, *paper.alternatives), paper_terms=paper.terms)
     problem = yield from phase(0.00, 0.02, lambda progress: make_problem(params, device))
-    emulated = yield from _trace(builder, planned, problem)
-    yield from phase(0.50, 0.55, lambda progress: _add_sweep(builder, problem, progress))
+    emulated: dict[Impl, torch.Tensor] = {}
+    if has_triton():
+        emulated = yield from _trace(builder, planned, problem)
+        yield from phase(0.50, 0.53, lambda progress: _add_training(builder, problem, progress))
+        yield from phase(0.53, 0.55, lambda progress: _add_sweep(builder, problem, progress))
+    else:
+        builder.add(messages=(Message("warning", NOT_TRACED),))
+    builder.add(score_metrics(problem))
 
     reference = yield from phase(0.55, 0.65, lambda progress: float64_reference(problem, progress))
     flops = float(planned.flops.formula)
     comparison = yield from phase(0.65, 0.67, lambda _: comparison_of(problem, reference, emulated, flops))
     checked = yield from phase(0.67, 0.80, comparison.check)
-    results = yield from phase(0.80, 1.00, lambda progress: comparison.time(checked, progress))
+    results = checked
+    if is_timed:
+        results = yield from phase(0.80, 1.00, lambda progress: comparison.time(checked, progress))
     builder.add(metrics.comparison_metrics(results), comparison=results)
-    if problem.device.type == "cuda":
+    if is_timed and problem.device.type == "cuda":
         builder.add(timeline=gpu_timeline(problem))
     return builder.result
 
@@ -82,6 +104,10 @@ def _add_traces(builder: Builder, planned: Plan, standard: Traced, flash: Traced
         schedule=traced_schedule(launch, planned.params),
         softmax=softmax_states(launch, planned.params),
     )
+
+
+def _add_training(builder: Builder, problem: Problem, progress: ProgressCallback) -> None:
+    builder.add(metrics.training_metrics(training_bytes(problem, progress)))
 
 
 def _add_sweep(builder: Builder, problem: Problem, progress: ProgressCallback) -> None:

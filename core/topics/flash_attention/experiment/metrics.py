@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from core.comparison import ImplResult, error_metrics, time_metrics
 from core.contracts.result import Metric, Provenance
 from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.topics.flash_attention.backward import flash_backward_traffic, standard_backward_traffic
 from core.topics.flash_attention.experiment.tracing import Traced
 from core.topics.flash_attention.paper import paper_model, product_gflop
 from core.topics.flash_attention.plan import KERNELS, TENSORS, Plan
 from core.topics.flash_attention.result import SweepStep
 from core.topics.flash_attention.tiles import gain_limit
-from core.trace.kernel_traffic import TensorTraffic
+from core.trace.kernel_traffic import TensorTraffic, moved_bytes
 from core.trace.tile_loads import tiles_visited
 from kernels.attention import Impl
 
 Metrics = dict[str, Metric]
 _KERNEL_OF_IMPL = {Impl.TRITON_STANDARD.value: "standard", Impl.TRITON_FLASH.value: "flash"}
+_BACKWARD_TRAFFIC = {"standard": standard_backward_traffic, "flash": flash_backward_traffic}
+_BOTH_PASSES = tr("loads and stores of a forward and a backward pass")
 _SWEEP_NAMES = ("gain.quarter_length", "gain.half_length", "gain.full_length")
 
 
@@ -30,6 +33,9 @@ def modelled_metrics(plan: Plan) -> Metrics:
         metrics[f"{kernel}.flops"] = _modelled(plan.flops.formula, "FLOP", tr("visible pairs x 4 head_dim, forward"))
         metrics[f"{kernel}.hbm_bytes_modelled"] = _modelled(
             plan.hbm_bytes(kernel), "bytes", tr("loads and stores requested")
+        )
+        metrics[f"{kernel}.training_hbm_bytes_modelled"] = _modelled(
+            plan.hbm_bytes(kernel) + moved_bytes(_BACKWARD_TRAFFIC[kernel](plan.params)), "bytes", _BOTH_PASSES
         )
         if roof.bound == "memory":
             note = tr("{gpu}, memory-bound: a lower limit, not a measured time", gpu=gpu)
@@ -59,6 +65,13 @@ def traffic_metrics(traffic: Sequence[TensorTraffic]) -> Metrics:
     ratio = metrics["standard.hbm_bytes"].value / metrics["flash.hbm_bytes"].value
     metrics["traffic.ratio"] = _traced(ratio, "x", tr("standard over flash"))
     return metrics
+
+
+def training_metrics(moved: Mapping[str, int]) -> Metrics:
+    """Bytes of a forward and a backward pass, by kernel."""
+    metrics = {f"{kernel}.training_hbm_bytes": _traced(moved[kernel], "bytes", _BOTH_PASSES) for kernel in KERNELS}
+    ratio = moved["standard"] / moved["flash"]
+    return metrics | {"traffic.training_ratio": _traced(ratio, "x", tr("standard over flash, forward and backward"))}
 
 
 def tile_flop_metrics(plan: Plan, standard: Traced, flash: Traced) -> Metrics:

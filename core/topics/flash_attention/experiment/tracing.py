@@ -65,6 +65,22 @@ def trace_flash(problem: Problem, progress: ProgressCallback) -> Traced:
     return Traced("flash", tuple(tracer.launches), out)
 
 
+def training_bytes(problem: Problem, progress: ProgressCallback) -> dict[str, int]:
+    """Bytes that a forward and a backward pass move, by kernel. Only addresses are computed, which is quick."""
+    moved = {}
+    part_progress = in_parts(
+        progress, 11
+    )  # standard attention has three kernels forward and five backward, flash 1 + 2
+    for kernel, impl in (("standard", Impl.TRITON_STANDARD), ("flash", Impl.TRITON_FLASH)):
+        q, k, v = (tensor.detach().requires_grad_() for tensor in (problem.q, problem.k, problem.v))
+        with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, addresses_only=True, progress=part_progress) as tracer:
+            out = launch(replace(problem, q=q, k=k, v=v), impl).out
+            # Of a sum: for the gradient of a tensor, PyTorch compares shapes, and imports SymPy for that.
+            torch.autograd.grad(out.sum(), (q, k, v))
+        moved[kernel] = moved_bytes(kernel_traffic(kernel, tracer.launches, TENSOR_OF_ARGUMENT).traffic)
+    return moved
+
+
 def sweep(problem: Problem, whole: tuple[int, int], progress: ProgressCallback) -> tuple[SweepStep, ...]:
     """Traffic of one head of one sequence at N/4, N/2 and N (keys likewise); () if the sequence is too short.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from time import monotonic, perf_counter
 
 import torch
@@ -34,8 +33,9 @@ from core.topics.lora.matrices import Matrix, check_ranks, matrix_from_name
 from core.topics.lora.params import LoraParams
 from core.topics.lora.plan import check, check_copies
 from core.topics.lora.result import AnsweredRow
-from core.wording import reason_of
+from core.wording import NOT_TRACED, reason_of
 from kernels.errors import KernelError
+from kernels.launching import has_triton
 
 _OPENED, _TRAINED, _MEASURED, _ANSWERED = 0.05, 0.8, 0.85, 0.95
 _SMALL_PARAMETERS = 1 << 25
@@ -301,8 +301,8 @@ def _kernels(builder: Builder, params: LoraParams, setting: _Setting, lora: Run,
     if lora.error:
         builder.add_message("notice", tr("LoRA stopped early, so the Triton kernels were not run on its weights."))
         return
-    if find_spec("triton") is None:
-        builder.add_message("notice", tr("Triton is not installed here, so its kernels are neither run nor traced."))
+    if not has_triton():
+        builder.add_message("warning", NOT_TRACED)
         return
     from core.topics.lora.experiment.kernels import add_kernels
 

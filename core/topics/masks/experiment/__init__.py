@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from core.contracts.events import Partial, Progress
+from core.contracts.result import Message
 from core.contracts.result_builder import ResultBuilder
 from core.contracts.text import Text, tr
 from core.contracts.topic import ExperimentRun
@@ -26,6 +27,8 @@ from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_blo
 from core.topics.masks.params import MasksParams
 from core.topics.masks.plan import Plan, plan
 from core.topics.masks.result import MasksResult, TileCounts
+from core.wording import NOT_TRACED
+from kernels.launching import has_triton
 
 _LARGEST_PROBABILITIES = 1 << 20
 
@@ -37,6 +40,8 @@ def run(params: MasksParams, device: str) -> ExperimentRun:
     planned = plan(params)
     builder = Builder(MasksResult(params=params, tiles=_tile_counts(planned)))
     builder.add(metrics.modelled_metrics(planned))
+    if not has_triton():
+        builder.add(messages=(Message("warning", NOT_TRACED),))
     problem = yield from phase(0.00, 0.02, lambda progress: make_problem(planned, device))
     sparse = yield from _trace(builder, planned, problem)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from core.contracts.text import Text, tr
+from core.contracts.text import Text
 from core.engine.phases import in_parts
 from core.engine.steps import ProgressCallback
 from core.interpreter import Launch, intercept
@@ -20,9 +19,10 @@ from core.topics.masks.params import MasksParams
 from core.topics.masks.result import SweepStep
 from core.trace.kernel_traffic import KernelTraffic, kernel_traffic
 from core.trace.tile_loads import tiles_visited
-from core.wording import reason_of
+from core.wording import NOT_TRACED, reason_of
 from kernels.attention import TENSOR_OF_ARGUMENT, Impl, attention
 from kernels.errors import KernelError
+from kernels.launching import has_triton
 
 TRACE_BUDGET_BYTES = 1 << 30
 """How much memory the tracer may use for intermediate tiles."""
@@ -107,8 +107,8 @@ def _flash(problem: Problem, *, causal: bool) -> torch.Tensor:
 
 
 def _traced(kernel: str, attend: Callable[[], torch.Tensor], progress: ProgressCallback) -> Traced | Text:
-    if importlib.util.find_spec("triton") is None:
-        return tr("Triton is not installed, so its kernels can neither run nor be traced.")
+    if not has_triton():
+        return NOT_TRACED
     try:
         with intercept(memory_budget_bytes=TRACE_BUDGET_BYTES, progress=progress) as tracer:
             out = attend()

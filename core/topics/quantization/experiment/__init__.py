@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from importlib.util import find_spec
 
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.slices import FileChanged
@@ -24,8 +23,9 @@ from core.topics.quantization.plan import check
 from core.topics.quantization.result import QuantizationResult
 from core.topics.quantization.sampling import open_cached
 from core.topics.quantization.saving import save_report
-from core.wording import reason_of
+from core.wording import NOT_TRACED, reason_of
 from kernels.errors import KernelError
+from kernels.launching import has_triton
 
 _REPORT, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.55, 0.65, 0.7, 0.75, 0.9
 
@@ -82,9 +82,8 @@ def _add_samples(builder: Builder, checkpoint: Checkpoint | None, progress: Prog
 
 
 def _add_kernels(builder: Builder, checkpoint: Checkpoint | None, device: str) -> Steps:
-    if find_spec("triton") is None:
-        text = tr("Triton is not installed here, so the kernels are neither run nor traced: install Triton.")
-        _add_message(builder, "notice", text)
+    if not has_triton():
+        _add_message(builder, "warning", NOT_TRACED)
         return
     from core.topics.quantization.experiment import agreement, kernels
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.judging import noise, not_tested, verdict
 from core.contracts.text import sentences, tr, verbatim
-from core.topics.training.claims.judging import noise, not_run, not_tested, verdict
+from core.topics.training.claims.unfinished import not_run
 from core.topics.training.result import TrainingResult
 from core.topics.training.stage_ids import PPO, SFT
 

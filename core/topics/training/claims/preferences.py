@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from core.contracts.claims import Claim, Finding
+from core.contracts.judging import noise, not_tested, verdict
 from core.contracts.text import Text, listed, sentences, tr, tr_in
 from core.format import quantity
-from core.topics.training.claims.judging import noise, not_run, not_tested, verdict
+from core.topics.training.claims.unfinished import not_run
 from core.topics.training.remarks import LN_2
 from core.topics.training.result import StageRun, TrainingResult
 from core.topics.training.sabotage import NO_KL

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts.claims import Claim, Finding, Verdict
+from core.contracts.judging import verdict
 from core.contracts.result import Provenance
 from core.contracts.text import Text, listed, sentences, tr, verbatim
-from core.topics.training.claims.judging import verdict
 from core.topics.training.result import TrainingResult
 
 

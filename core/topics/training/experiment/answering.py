@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 
 from core.language_model.evaluation import completion_accuracy
 from core.language_model.text import completions
+from core.language_model.torch_state import evaluating
 from core.topics.training.experiment.setting import Setting
 from core.topics.training.result import Abilities, AnsweredPrompt
-from core.topics.training.stages.answer_batch import answer_texts, ended
+from core.topics.training.stages.answer_batch import AnswerBatch, answer_texts, ended
 from core.topics.training.stages.answers import REFUSAL, Form, expected_answer, has_form, question
 from core.topics.training.stages.instructions import Instruction
 from core.topics.training.stages.rule import judge
 from core.topics.training.stages.sampling import sample_answers
+from core.topics.training.stages.scalar_model import ScalarModel
 
 QUESTION_TOKENS = 24
 _AT_ONCE = 96
@@ -28,10 +31,14 @@ def greedy(setting: Setting, model: Any, asked: Sequence[Instruction], max_token
     """The likeliest answer to each prompt, and whether it came to its end."""
     found: list[tuple[str, bool]] = []
     for first in range(0, len(asked), _AT_ONCE):
-        prompts = [item.prompt for item in asked[first : first + _AT_ONCE]]
-        batch = sample_answers(model, setting.tokenizer, prompts, max_tokens, 0.0, torch.Generator())
+        batch = _greedy_batch(setting, model, asked[first : first + _AT_ONCE], max_tokens)
         found += zip(answer_texts(setting.tokenizer, batch), ended(setting.tokenizer, batch).tolist(), strict=True)
     return found
+
+
+def _greedy_batch(setting: Setting, model: Any, asked: Sequence[Instruction], max_tokens: int) -> AnswerBatch:
+    prompts = [item.prompt for item in asked]
+    return sample_answers(model, setting.tokenizer, prompts, max_tokens, 0.0, torch.Generator())
 
 
 def compared_prompts(setting: Setting) -> tuple[tuple[str, Instruction], ...]:
@@ -48,19 +55,44 @@ def compared_prompts(setting: Setting) -> tuple[tuple[str, Instruction], ...]:
 
 
 def with_answers(
-    setting: Setting, stage: str, model: Any, answered: Sequence[AnsweredPrompt]
+    setting: Setting,
+    stage: str,
+    model: Any,
+    answered: Sequence[AnsweredPrompt],
+    reward_model: ScalarModel | None = None,
 ) -> tuple[AnsweredPrompt, ...]:
-    """The prompts with the answers of the model after `stage`; the first time, with the prompts themselves."""
+    """The prompts with the answers of the model after `stage`; the first time, with the prompts themselves.
+
+    The likeliest answers are the same each time, so a stage before the reward model can be asked again to have them
+    scored.
+    """
     asked = compared_prompts(setting)
     before = answered or [AnsweredPrompt(item.prompt, kind, item.answer) for kind, item in asked]
-    answers = greedy(setting, model, [item for _, item in asked], setting.params.max_tokens)
+    batch = _greedy_batch(setting, model, [item for _, item in asked], setting.params.max_tokens)
+    texts, ends = answer_texts(setting.tokenizer, batch), ended(setting.tokenizer, batch).tolist()
+    scores = _scores(reward_model, batch)
     found = []
-    for (kind, item), old, (text, has_ended) in zip(asked, before, answers, strict=True):
-        rewards = dict(old.true_rewards)
+    for row, ((kind, item), old) in enumerate(zip(asked, before, strict=True)):
+        new = replace(old, answers={**old.answers, stage: texts[row]})
         if kind == DESCRIPTION:
-            rewards[stage] = float(judge(setting.reader, text, item.person, has_ended).score)
-        found.append(AnsweredPrompt(old.prompt, old.kind, old.expected, {**old.answers, stage: text}, rewards))
+            judgement = judge(setting.reader, texts[row], item.person, ends[row])
+            new = replace(
+                new,
+                true_rewards={**old.true_rewards, stage: float(judgement.score)},
+                judgements={**old.judgements, stage: judgement},
+                scores={**old.scores, stage: scores[row]} if scores else old.scores,
+            )
+        found.append(new)
     return tuple(found)
+
+
+def _scores(reward_model: ScalarModel | None, batch: AnswerBatch) -> list[float]:
+    """What the reward model gives each answer; none without a reward model."""
+    if reward_model is None:
+        return []
+    with evaluating(reward_model), torch.no_grad():
+        scores: list[float] = reward_model.scores(batch).tolist()
+    return scores
 
 
 def abilities(setting: Setting, model: Any) -> Abilities:

@@ -32,11 +32,14 @@ def measure_pretrained(board: Board, setting: Setting) -> None:
 
 
 def add_start_score(board: Board, setting: Setting, models: Mapping[str, Any]) -> Measured:
-    """What the reward model gives the answers of the SFT model. With it the start of the frontier is complete."""
+    """What the reward model gives the answers of the SFT model. With it the start of the frontier is complete, and so
+    are the compared answers of the stages before the reward model."""
     score = _sampled(setting, models[SFT], models)["eval/scores"]
     start = board.result.start
     if setting.seed == board.params.seed and start is not None:
         board.add(start=replace(start, score=score))
+        for stage in (PRETRAINING, SFT):
+            board.add(answers=with_answers(setting, stage, models[stage], board.result.answers, models[REWARD]))
     return {"score": score}
 
 
@@ -53,7 +56,7 @@ def measure_policy(board: Board, setting: Setting, stage: str, models: Mapping[s
         measured["score"] = sampled["eval/scores"]
     if shows:
         board.add(
-            answers=with_answers(setting, stage, model, board.result.answers),
+            answers=with_answers(setting, stage, model, board.result.answers, models.get(REWARD)),
             abilities={**board.result.abilities, stage: found},
         )
         if stage == SFT:

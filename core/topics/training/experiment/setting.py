@@ -17,7 +17,9 @@ from core.topics.training.folders import stage_folder
 from core.topics.training.params import TrainingParams
 from core.topics.training.settings import Settings, settings_of
 from core.topics.training.stages.answers import Reader
+from core.topics.training.stages.checkpoints import delete_files
 from core.topics.training.stages.configs import SftConfig
+from core.topics.training.stages.folder_lock import only_writer
 from core.topics.training.stages.instructions import InstructionData, instruction_data
 
 if TYPE_CHECKING:
@@ -93,11 +95,16 @@ def prepared_folder(params: TrainingParams) -> Text:
 
 
 def continued(make: Any, folder: Path | None, params: TrainingParams) -> Generator[Item, None, Value]:
-    """The generator that `make(folder)` gives, which continues from the checkpoint in the folder.
+    """The generator that `make(folder)` gives: it continues from the checkpoint in the folder, and alone writes there.
 
     A checkpoint of another configuration in the user's folder is refused with InvalidParams for `folder`. In the folder
     of the user's data only a stage of another version of the program can be in its place: it is deleted.
     """
+    with only_writer(folder):
+        return (yield from _continued(make, folder, params))
+
+
+def _continued(make: Any, folder: Path | None, params: TrainingParams) -> Generator[Item, None, Value]:
     steps = make(folder)
     try:
         try:
@@ -105,7 +112,7 @@ def continued(make: Any, folder: Path | None, params: TrainingParams) -> Generat
         except InvalidParams as error:
             if params.folder.strip() or folder is None:
                 raise InvalidParams(error.text, "folder") from error
-            shutil.rmtree(folder, ignore_errors=True)
+            delete_files(folder)
             steps = make(folder)
             item = next(steps)
         while True:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,13 @@ def weights_digest(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(weight.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def delete_files(folder: Path) -> None:
+    """Delete what a stage has kept, and nothing else that lies in its folder."""
+    with suppress(OSError):
+        for name in (LOG, SAMPLES, CHECKPOINT):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _parsed(path: Path, parse: Any) -> list[Any]:

@@ -11,23 +11,27 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.contracts.claims import Verdict
-from core.contracts.result import Provenance
+from core.contracts.provenance import Provenance
+from gui import zoom
+from gui.plotting import import_pyqtgraph
 
 _FOLDER = Path(__file__).resolve().parents[1] / "resources" / "theme"
 NAMES = ("dark", "light")
+STYLE = "Fusion"
+"""Qt's style that the style sheet is made for. An application has it from its beginning."""
 
 GAP_XS, GAP_S, GAP_M, GAP_L = 2, 4, 8, 12
 """Spacing, in device-independent pixels: inside a control, between controls, inside a card, between blocks."""
 RADIUS = 4
-FONT_SIZES_PX = {"small": 11, "body": 12, "title": 13, "heading": 18}
+FONT_SIZES_PX = {"small": 11, "body": 12, "title": 13, "caption": 15, "heading": 18}
 
 _UI_FAMILIES = ("Inter", "Noto Sans", "Source Sans 3", "Cantarell", "Ubuntu", "Open Sans", "Roboto", "DejaVu Sans")
 _CJK_FAMILIES = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei")
@@ -126,37 +130,69 @@ def current() -> Theme:
 
 
 def apply(app: QApplication, name: str) -> None:
-    """Restyle the whole application, then tell every view through `notifier().changed`."""
+    """Recolour the whole application, then tell every view through `notifier().changed`: what is dressed first."""
     global _current
     if name not in NAMES:
         raise ValueError(f"There is no theme {name!r}: the themes are {', '.join(NAMES)}.")
     _current = name
     theme = current()
-    if not app.styleSheet():  # the first time only: each of these restyles every widget
-        app.setStyle("Fusion")
+    if app.font() != ui_font():  # the first time only: it restyles every widget
         app.setFont(ui_font())
     app.setPalette(_palette(theme))
-    app.setStyleSheet(style_sheet(theme))
     if "pyqtgraph" in sys.modules:
         configure_pyqtgraph()
     notifier().changed.emit(theme)
 
 
+def set_zoom(app: QApplication, factor: float) -> None:
+    """Show texts in another size, 1 for 100 %, then tell every view as `apply` does. What was laid out keeps its size:
+    pages have to be built anew."""
+    zoom.use(factor)
+    app.setFont(ui_font())
+    notifier().changed.emit(current())
+
+
+class _Dress(QObject):
+    """Keeps the style sheet of its parent up to date."""
+
+    def __init__(self, wearer: QApplication | QWidget) -> None:
+        super().__init__(wearer)
+        self._wearer = wearer
+        notifier().changed.connect(self._renew)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._wearer.setStyleSheet(style_sheet(current()))
+
+
+def dress(wearer: QApplication | QWidget) -> None:
+    """Give a window and what belongs to it, or an application, the style sheet of the theme in force.
+
+    If the application has one, Qt styles a widget and all below it again whenever it gets a parent. A page is made of
+    parts of parts, so it takes twice as long to build. A window styles it once, when the page is put into the window.
+    """
+    _Dress(wearer)
+
+
+def font_px(size: str) -> int:
+    """The height of a font, a key of FONT_SIZES_PX, in the size that texts have now."""
+    return round(FONT_SIZES_PX[size] * zoom.factor())
+
+
 def configure_pyqtgraph() -> None:
     """Set pyqtgraph's defaults from the current theme. Imports pyqtgraph, so not before the first paint."""
-    import pyqtgraph
-
     theme = current()
-    pyqtgraph.setConfigOptions(
+    import_pyqtgraph().setConfigOptions(
         background=theme.sunken, foreground=theme.muted, antialias=True, imageAxisOrder="row-major"
     )
 
 
-def ui_font(size: str = "body", *, bold: bool = False) -> QFont:
-    """The interface font, with a Chinese fallback. `size` is a key of FONT_SIZES_PX."""
+def ui_font(size: str = "body", *, bold: bool = False, zoomed: bool = True) -> QFont:
+    """The interface font, with a Chinese fallback. `size` is a key of FONT_SIZES_PX. One that is not `zoomed` has its
+    size at 100 %: what is painted with it is scaled as a whole."""
     font = QFont()
     font.setFamilies([_ui_family(), *_available(_CJK_FAMILIES)])
-    font.setPixelSize(FONT_SIZES_PX[size])
+    font.setPixelSize(font_px(size) if zoomed else FONT_SIZES_PX[size])
     font.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
     return font
 
@@ -166,7 +202,7 @@ def mono_font(size: str = "body") -> QFont:
     font = QFont()
     font.setFamilies([*_mono_families(), *_available(_CJK_FAMILIES)])
     font.setStyleHint(QFont.StyleHint.Monospace)
-    font.setPixelSize(FONT_SIZES_PX[size])
+    font.setPixelSize(font_px(size))
     return font
 
 
@@ -177,6 +213,7 @@ def colour(value: str, alpha: float = 1.0) -> QColor:
     return translucent
 
 
+@lru_cache(maxsize=4096)
 def mix(first: str, second: str, share: float) -> str:
     """`share` of `second` blended into `first`, as '#rrggbb': tints that stay opaque."""
     a, b = QColor(first), QColor(second)
@@ -189,15 +226,17 @@ def style_sheet(theme: Theme) -> str:
     template = (_FOLDER / "window.qss").read_text(encoding="utf-8")
     icons = (_FOLDER.parent / "icons").as_posix()
     values: dict[str, str] = {key: value for key, value in vars(theme).items() if isinstance(value, str)} | {
-        f"font_{key}": f"{px}px" for key, px in FONT_SIZES_PX.items()
+        f"font_{key}": f"{font_px(key)}px" for key in FONT_SIZES_PX
     }
     values |= {f"line_{key}": f"{_line_px(key)}px" for key in FONT_SIZES_PX}
     values |= {"mono": ", ".join(f'"{f}"' for f in _mono_families()), "icons": icons}
     values |= {"good_soft": mix(theme.surface, theme.good, 0.14), "bad_soft": mix(theme.surface, theme.bad, 0.14)}
+    recorded = theme.provenance[Provenance.RECORDED]
+    values |= {"recorded": recorded, "recorded_soft": mix(theme.surface, recorded, 0.10)}
     return re.sub(r"@([a-z_]+)", lambda match: values[match.group(1)], template)
 
 
-@cache
+@zoom.cached(None)
 def _line_px(size: str) -> int:
     """The height of a line with Latin and Chinese letters. What is as high as that stays so in another language."""
     return QFontMetrics(ui_font(size, bold=True)).size(0, "Ag中文").height()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from html import escape
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -63,7 +62,11 @@ def show_text(setter: Callable[..., object], *arguments: Any) -> None:
 
 def plain_tip(text: str) -> str:
     """A tooltip that shows the text as it is. Qt would take a name such as '<module>' for HTML, and show nothing."""
-    return f'<p style="white-space: pre-wrap">{escape(text)}</p>' if Qt.mightBeRichText(text) else text
+    if not Qt.mightBeRichText(text):
+        return text
+    from html import escape
+
+    return f'<p style="white-space: pre-wrap">{escape(text)}</p>'
 
 
 def _show(setter: Callable[..., object], leading: Any, text: object) -> None:

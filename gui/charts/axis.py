@@ -12,23 +12,26 @@ from PySide6.QtWidgets import QGraphicsSceneResizeEvent
 
 from core.contracts.text import Text
 from gui.charts.ticks import short_quantity
+from gui.zoom import Px
 
 Steps = Literal["any", "whole", "powers", "1-2-5"]
-_TICK_ROOM_PX = {"whole": 26, "powers": 40, "1-2-5": 26}
+_TICK_ROOM_PX = {"whole": Px(26), "powers": Px(40), "1-2-5": Px(26)}
 """The least width of a tick's text along a horizontal linear axis; a long number takes more."""
-_DIGIT_PX, _TICK_GAP_PX, _LIFTED_PX = 6, 10, 3
-_LOG_LINE_PX = {"any": 24, "whole": 24, "powers": 17, "1-2-5": 17}
+_DIGIT_PX, _TICK_GAP_PX, _LIFTED_PX = Px(6), Px(10), Px(3)
+_LOG_LINE_PX = {"any": Px(24), "whole": Px(24), "powers": Px(17), "1-2-5": Px(17)}
 """The least distance between ticks of a vertical logarithmic axis."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows: its name, the unit of its values, and how they are spread."""
+    """What an axis shows: its name, the unit of its values, and how they are spread. `short` is the name where the
+    axis is too short for it."""
 
     name: Text | str = ""
     unit: str = ""
     steps: Steps = "any"
     log: bool = False
+    short: Text | str = ""
 
 
 UNNAMED = Axis()

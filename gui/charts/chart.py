@@ -6,26 +6,31 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QMouseEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.text import Text
+from core.contracts.text import Text, tr
 from gui import theme as themes
 from gui import translation
 from gui.charts.axis import UNNAMED, Axis, QuantityAxis
+from gui.charts.key_pointer import KeyPointer
 from gui.theme import Theme
-from gui.widgets.figure import Figure
+from gui.translation import show_text
+from gui.widgets.figure import Figure, frame_focus
+from gui.widgets.keyboard_nav import ArrowPad
+from gui.zoom import Px
 
-_LEAST_NAME_PX = 40
-_BOTTOM_PX = 36
+_LEAST_NAME_PX = Px(40)
+_BOTTOM_PX = Px(36)
 """Ticks and a name below a plot, closer together than pyqtgraph puts them."""
 
 
 class Chart(pg.PlotWidget):
     """A plot without pyqtgraph's menus and buttons. Positions in the signals are data coordinates.
 
-    The wheel zooms and a drag pans within the ranges of `set_home`; a double click shows all of them again.
+    The wheel zooms and a drag pans within the ranges of `set_home`; a double click shows all of them again. Reached by
+    Tab, it has a pointer that the arrow keys move.
     """
 
     hovered = Signal(float, float, QPoint)
@@ -36,9 +41,14 @@ class Chart(pg.PlotWidget):
         axes = {
             side: QuantityAxis(side, axis.unit, axis.steps, log=axis.log) for side, axis in (("bottom", x), ("left", y))
         }
+        self._focused: QWidget = self
+        self.pointer = KeyPointer(self)  # Qt sends events while it builds the widget
         super().__init__(parent=parent, axisItems=axes, enableMenu=False)
         self._labels: dict[str, Text | str] = {"bottom": x.name, "left": y.name}
+        self._short = {x.name: x.short, y.name: y.short}
         self._home: tuple[tuple[float, float], tuple[float, float]] | None = None
+        show_text(self.setAccessibleName, _name(x, y))
+        show_text(self.setAccessibleDescription, _WHAT_KEYS_DO)
         self.hideButtons()
         self.setFrameShape(self.Shape.NoFrame)
         self.getPlotItem().setContentsMargins(2, 6, 14, 2)
@@ -46,6 +56,12 @@ class Chart(pg.PlotWidget):
         self.scene().sigMouseClicked.connect(self._on_click)
         self.getViewBox().sigResized.connect(self._fit_labels)
         translation.notifier().changed.connect(self._retranslate)
+
+    def leave_focus_to(self, pad: ArrowPad) -> None:
+        """The pad around the plot takes the focus and the keys for it; the plot shows that."""
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._focused = pad
+        pad.focus_changed.connect(self.viewport().update)
 
     def freeze(self, *, x: bool = True, y: bool = True) -> None:
         """Disable pan and zoom along an axis."""
@@ -90,6 +106,33 @@ class Chart(pg.PlotWidget):
             axis.setStyle(tickFont=font, tickTextOffset=4, tickLength=-3, hideOverlappingLabels=False)
             self._write_label(side, theme)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit_labels()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self.pointer.press(event):
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        return self.pointer.keeps(event) or super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.pointer.enter(event.reason())
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self.pointer.leave(event.reason())
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def drawForeground(self, painter: QPainter, rect: QRectF | None) -> None:
+        super().drawForeground(painter, rect)
+        self.pointer.paint(painter)
+        if self._focused.hasFocus():
+            frame_focus(painter, self)
+
     def leaveEvent(self, event: QEvent) -> None:
         self.left.emit()
         super().leaveEvent(event)
@@ -133,22 +176,35 @@ class Chart(pg.PlotWidget):
                 self._write_label(side, themes.current())
 
     def _fitted(self, side: str) -> str:
-        """The name of an axis, with an ellipsis where it is longer than the axis."""
-        text, box = str(self._labels.get(side, "")), self.getViewBox()
+        """The name of an axis, or its short name where it is longer than the axis; with an ellipsis if that is too."""
+        name, box = self._labels.get(side, ""), self.getViewBox()
+        text = str(name)
         room = int(box.width() if side in ("bottom", "top") else box.height())
-        if room < _LEAST_NAME_PX:
-            return text  # not laid out yet
+        if not self.isVisible() or room < _LEAST_NAME_PX:
+            return text  # not laid out yet, or for texts of another language
         metrics = QFontMetrics(themes.ui_font("small"))
+        if metrics.horizontalAdvance(text) > room:
+            text = str(self._short.get(name) or text)
         return metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
 
     def _write_label(self, side: str, theme: Theme) -> None:
         text, axis = self._fitted(side), self.getAxis(side)
         if text:
-            size = themes.FONT_SIZES_PX["small"]
+            size = themes.font_px("small")
             if side == "bottom":
                 axis.setHeight(_BOTTOM_PX)
             axis.setLabel(text, **{"color": theme.muted, "font-size": f"{size}px"})
             axis.label.setToolTip(str(self._labels[side]))
+
+
+_WHAT_KEYS_DO = tr("Arrow keys move a pointer that reads out, Return picks, + and - zoom, Home shows everything.")
+
+
+def _name(x: Axis, y: Axis) -> Text:
+    """What a screen reader calls a plot, until it is named otherwise."""
+    if x.name and y.name:
+        return tr("Plot of {y} over {x}", x=x.name, y=y.name)
+    return tr("Plot over {x}", x=x.name) if x.name else tr("Plot")
 
 
 def read_out(chart: Chart, figure: Figure, describe: Callable[[float, float], str | None]) -> None:

@@ -31,6 +31,11 @@ def implementation_rows(results: Sequence[ImplResult]) -> RowSpec:
     )
 
 
+def pinned_rows(results: Sequence[ImplResult] | None) -> RowSpec | None:
+    """The rows of run A, for those of B; None without a run."""
+    return None if results is None else implementation_rows(results)
+
+
 def _legend(*, timed: bool) -> tuple[LegendKey, ...]:
     time = (LegendKey(str(tr("median time")), _TIME_INK), LegendKey(str(tr("sample")), TEXT, "dot"))
     error = (

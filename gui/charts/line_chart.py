@@ -15,16 +15,20 @@ from core.format import quantity
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
-from gui.charts.series import Mark, Series, corners, point_at
+from gui.charts.pinned import A_NAME, behind
+from gui.charts.series import RINGED, Mark, Series, away, corners, outline, point_at
 from gui.theme import Theme, colour
+from gui.widgets.data_table import DataTable, Value
 from gui.widgets.figure import Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import ArrowPad
 from gui.widgets.legend import Entry, Legend
 
-_WIDTH_PX = {"line": 2.0, "faint": 1.0, "dashed": 1.4, "rings": 1.8, "stairs": 1.8, "bins": 1.0}
+_WIDTH_PX = {"line": 2.0, "faint": 1.0, "dashed": 1.4, "rings": 1.8, "path": 1.8, "stairs": 1.8, "bins": 1.0}
 _FILLED_PX, _FILL, _BEHIND = 2.0, 0.22, {"faint": 0.55, "bins": 0.75}
-_EDGE, _LOG_EDGE = 0.06, 0.2
+_MARK_FILL, _ABOVE_ALL = 0.6, 6
+_PINNED = 0.4
+_EDGE, _LOG_EDGE = 0.1, 0.2
 """Margins above and below: a share of the range of the values on a linear axis, decades on a logarithmic one."""
 Ends = tuple[float, float]
 
@@ -61,6 +65,8 @@ class LineChart(Figure):
             self.chart.addItem(item, ignoreBounds=True)
         self.legend, self._note = Legend(), FittedLabel()
         self.pad = ArrowPad(tr("Lines over {axis}", axis=x.name), self._on_arrow) if self._walks else QWidget()
+        if isinstance(self.pad, ArrowPad):
+            self.chart.leave_focus_to(self.pad)
         column = QVBoxLayout(self.pad)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -81,13 +87,15 @@ class LineChart(Figure):
         marks: Sequence[Mark] = (),
         note: Text | str = "",
         read: Callable[[float], str | None] | None = None,
+        pinned: Sequence[Series] = (),
     ) -> None:
         """Draw these series; without a line that has a point, show the empty state.
 
         The axes span the ranges given; None is the range of the values (`from_zero`: including 0 on a linear y axis).
         A zoom stays while the x range is the same. `note` is written below. `read` returns the read-out at an x,
-        instead of the value of every series.
+        instead of the value of every series. `pinned` are those of run A, drawn faint behind.
         """
+        series = (*behind(pinned, series), *series)
         self.series = tuple(one for one in series if np.isfinite(one.y).any())
         self.marks, self._read = tuple(marks), read
         self._note.set_wordings(note)
@@ -99,7 +107,7 @@ class LineChart(Figure):
         self._set_ranges(x_range, y_range, from_zero)
         self._match(self._lines, len(self._joined), lambda: pg.PlotCurveItem(connect="finite"))
         for line, one in zip(self._lines, self._joined, strict=True):
-            line.setData(*corners(one.style, *self._places(one)), antialias=one.style != "bins")
+            line.setData(*self._line_of(one), antialias=one.style != "bins")
         self._match(self._mark_lines, len(self.marks), _new_mark)
         for line, mark in zip(self._mark_lines, self.marks, strict=True):
             line.setValue(_place(self.x, mark.x))
@@ -133,13 +141,25 @@ class LineChart(Figure):
         for one in self.series:
             x_of_point, y = self.point_at(one, place)
             if np.isfinite(y):
-                value = quantity(_value(self.y, y), self.y.unit, digits)
+                value = self._value_text(one, place, y, digits)
                 here = tr("{name}: {value}", name=one.name, value=value)
                 near = quantity(_value(self.x, x_of_point), self.x.unit)
                 beside = tr("{name} at {place}: {value}", name=one.name, place=near, value=value)
                 lines.append(here if x_of_point == place else beside)
         marks = (mark.label for mark in self.marks if _place(self.x, round(mark.x)) == place)
         return "\n".join((*map(str, lines), *marks))
+
+    def data_table(self) -> DataTable | None:
+        """One row per point of each series; `upper` is the upper end of a band. Bins begin at x."""
+        if self.is_empty or not self.series:
+            return None
+        rows: list[tuple[Value, ...]] = []
+        for one in self.series:
+            tops = one.y if one.upper is None else one.upper
+            for x, y, top in zip(one.x.tolist(), one.y.tolist(), tops.tolist(), strict=False):
+                upper = None if one.upper is None else top
+                rows.append((one.name, x, self.x.unit, y, upper, self.y.unit))
+        return DataTable(("series", "x", "x_unit", "y", "upper", "y_unit"), tuple(rows))
 
     def walk(self, by: int) -> None:
         """Pick the whole x that is `by` further on, within the axis."""
@@ -153,6 +173,14 @@ class LineChart(Figure):
         self._cursor.setPen(pg.mkPen(colour(theme.tiles["current"], 0.9), width=1.5))
         self._dress(theme)
 
+    def _value_text(self, series: Series, place: float, y: float, digits: int) -> Text:
+        """What the read-out says of a series at a place: a band has both its ends."""
+        low = quantity(_value(self.y, y), self.y.unit, digits)
+        if series.upper is None:
+            return low
+        top = point_at(series.style, _place(self.x, series.x), _place(self.y, series.upper), place, between=True)[1]
+        return tr("{low} to {high}", low=low, high=quantity(_value(self.y, top), self.y.unit, digits))
+
     @property
     def _walks(self) -> bool:
         return self.x.steps == "whole"
@@ -164,21 +192,25 @@ class LineChart(Figure):
     def _places(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
         return _place(self.x, series.x), _place(self.y, series.y)
 
+    def _line_of(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
+        x, y = self._places(series)
+        return corners(series.style, x, y) if series.upper is None else outline(x, y, _place(self.y, series.upper))
+
     def _make_chart(self) -> Chart:
         chart = Chart(self.x, self.y)
         chart.freeze(x=not self._walks, y=True)
-        chart.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         # An axis that shrinks with each shorter number would cause a second layout and a second paint per update.
         chart.getAxis("left").setStyle(autoReduceTextSpace=False)
         return chart
 
     def _set_ranges(self, x_range: Ends | None, y_range: Ends | None, from_zero: bool) -> None:
         xs, ys = zip(*(self._places(one) for one in self.series), strict=True)
-        x_ends = (min(x[0] for x in xs), max(x[-1] for x in xs)) if x_range is None else _place(self.x, x_range)
+        x_ends = (min(x.min() for x in xs), max(x.max() for x in xs)) if x_range is None else _place(self.x, x_range)
         left, right = (float(end) for end in x_ends)
         self._x_ends = (left, right) if right > left else (left - 0.5, left + 0.5)
         if y_range is None:
-            known = np.concatenate([y[np.isfinite(y)] for y in ys])
+            tops = [_place(self.y, one.upper) for one in self.series if one.upper is not None]
+            known = np.concatenate([y[np.isfinite(y)] for y in (*ys, *tops)])
             low, high = (0.0 if from_zero else float(known.min())), float(known.max())
             margin = _LOG_EDGE if self.y.log else _EDGE * (high - low) or 0.5
             y_ends = (low if from_zero else low - margin, high + margin)
@@ -196,16 +228,18 @@ class LineChart(Figure):
 
     def _dress(self, theme: Theme) -> None:
         for line, one in zip(self._lines, self._joined, strict=True):
-            series_colour, behind = _ink(theme, one), one.style in _BEHIND and not one.filled
-            pen = pg.mkPen(colour(series_colour, _BEHIND[one.style] if behind else 1.0))
+            series_colour, is_faint = _ink(theme, one), one.style in _BEHIND and not one.filled
+            share = (_BEHIND[one.style] if is_faint else 1.0) * (_PINNED if one.pinned else 1.0)
+            pen = pg.mkPen(colour(series_colour, share))
             pen.setWidthF(_FILLED_PX if one.filled else _WIDTH_PX[one.style])
             pen.setStyle(Qt.PenStyle.DashLine if one.style == "dashed" else Qt.PenStyle.SolidLine)
             line.setPen(pen)
-            line.setFillLevel(self._floor if one.filled else None)
-            line.setBrush(colour(series_colour, _FILL) if one.filled else None)
-            line.setZValue(0 if behind else 1)
+            filled = (one.filled or one.upper is not None) and not one.pinned
+            line.setFillLevel(None if not filled else "enclosed" if one.upper is not None else self._floor)
+            line.setBrush(colour(series_colour, _FILL) if filled else None)
+            line.setZValue(-1 if one.pinned else 0 if is_faint else 1)
         spots = []
-        for one in (one for one in self.series if one.style in ("rings", "marks")):
+        for one in (one for one in self.series if one.style in RINGED and not one.pinned):
             pen = pg.mkPen(_ink(theme, one), width=1.8)
             spots += [
                 {"pos": place, "pen": pen} for place in zip(*self._places(one), strict=True) if np.isfinite(place[1])
@@ -214,6 +248,7 @@ class LineChart(Figure):
         for line in self._mark_lines:
             line.setPen(pg.mkPen(colour(theme.muted, 0.7), width=1, style=Qt.PenStyle.DotLine))
             line.label.setColor(theme.muted)
+            line.label.fill = pg.mkBrush(colour(theme.sunken, _MARK_FILL))
             line.label.setFont(themes.ui_font("small"))
         self._place_cursor(theme)
 
@@ -223,7 +258,7 @@ class LineChart(Figure):
         if x is not None:
             place = float(_place(self.x, x))
             self._cursor.setValue(place)
-            for one in self._joined:
+            for one in (one for one in self._joined if one.upper is None and not one.pinned):
                 where, height = self.point_at(one, place)
                 if np.isfinite(height) and where == place:
                     brush = pg.mkBrush(_ink(theme, one))
@@ -233,6 +268,8 @@ class LineChart(Figure):
 
     def _write_legend(self, theme: Theme) -> None:
         entries = [Entry(one.name, _ink(theme, one), one.swatch) for one in self.series if one.in_legend]
+        if any(one.pinned for one in self.series):
+            entries.append(Entry(str(A_NAME), theme.muted, "line"))
         if self._selected_label and self.selected_x is not None:
             entries.append(Entry(self._selected_label, theme.tiles["current"], "tick"))
         self.legend.set_entries(entries)
@@ -248,9 +285,13 @@ class LineChart(Figure):
             return
         if self._walks:
             self.x_picked.emit(round(x))
-        away = {one.key: abs(self.point_at(one, x)[1] - y) for one in self.series if one.key}
-        if away:
-            self.series_picked.emit(min(away, key=lambda key: (np.isnan(away[key]), away[key])))
+        gaps = {
+            one.key: away(one.style, *self._places(one), (x, y), between=not self._walks)
+            for one in self.series
+            if one.key
+        }
+        if gaps:
+            self.series_picked.emit(min(gaps, key=lambda key: (np.isnan(gaps[key]), gaps[key])))
 
 
 def _place(axis: Axis, values: Any) -> Any:
@@ -268,4 +309,6 @@ def _ink(theme: Theme, series: Series) -> str:
 
 def _new_mark() -> pg.InfiniteLine:
     options = {"movable": False, "anchors": [(0, 0.5), (1, 0.5)]}
-    return pg.InfiniteLine(angle=90, label="", labelOpts=options)
+    line = pg.InfiniteLine(angle=90, label="", labelOpts=options)
+    line.setZValue(_ABOVE_ALL)  # its label has a background, so that lines do not cross the words
+    return line

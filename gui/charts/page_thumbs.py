@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import tr
 from gui import theme as themes
 from gui.charts.matrix_page import MatrixPage
 from gui.theme import Theme
+from gui.translation import show_text
 from gui.widgets.figure import Canvas
+from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.zoom import Px
 
-_THUMB_PX, _BETWEEN_PX, _NAME_PX, _UNBOUNDED = 26, 6, 13, 1 << 20
+_THUMB_PX, _BETWEEN_PX, _NAME_PX, _UNBOUNDED = Px(26), Px(6), Px(13), 1 << 20
 
 
 class PageThumbs(Canvas):
     """Every matrix with its name: in a column, or after `lie_across` in a row.
 
-    `picked` carries the index of the matrix that was clicked; `read` the title under the pointer, '' for none, and the
-    position of the pointer.
+    `picked` carries the index of the matrix that was clicked or walked to with the arrow keys; `read` the title under
+    the pointer, '' for none, and the position of the pointer.
     """
 
     picked = Signal(int)
@@ -34,6 +38,8 @@ class PageThumbs(Canvas):
         self.front = 0
         self._images: list[QImage] = []
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        show_text(self.setAccessibleName, tr("Matrices: arrows bring one to the front"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFont(themes.ui_font("small"))
 
@@ -52,6 +58,7 @@ class PageThumbs(Canvas):
 
     def _take_room(self) -> None:
         several, free = len(self.pages) > 1, (0, _UNBOUNDED)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if several else Qt.FocusPolicy.NoFocus)
         thick = _THUMB_PX + (_NAME_PX + 4 if self._across else self._names_px + 9)
         for bounds, least, most in (
             (free if self._across else (thick * several,) * 2, self.setMinimumWidth, self.setMaximumWidth),
@@ -102,6 +109,16 @@ class PageThumbs(Canvas):
             else:
                 name = QRectF(0, box.top(), box.left() - 5, box.height())
                 painter.drawText(name, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, page.name)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        index = self.front + sum(STEPS.get(Qt.Key(event.key()), (0, 0)))
+        if index == self.front:
+            super().keyPressEvent(event)
+        elif 0 <= index < len(self.pages):
+            self.picked.emit(index)
+
+    def event(self, event: QEvent) -> bool:
+        return keeps_arrows(event) or super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.index_at(event.position())

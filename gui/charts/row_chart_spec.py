@@ -47,7 +47,8 @@ class Cell:
     """The values of one row in one column: stacked bars, one below the other, or a mark; NaN is an unknown value.
 
     The mark is on a stem from the base of the axis, with an error bar of ±`error`; it should be left of `limit`.
-    `texts` are wordings beside the values, longest first; `extra` follows them if there is space.
+    `texts` are wordings beside the values, longest first; `extra` follows them if there is space. `pinned` are the
+    values of run A, one per bar, or that of the mark: each is a faint tick.
     """
 
     bars: tuple[tuple[Segment, ...], ...] = ()
@@ -60,12 +61,17 @@ class Cell:
     text_ink: Ink = TEXT
     bold: bool = False
     extra: str = ""
+    pinned: tuple[float, ...] = ()
 
     @property
     def ends(self) -> Iterator[float]:
         """Every finite value that is drawn, except the limit."""
         error = self.error if math.isfinite(self.error) else 0.0
-        values = (self.mark - error, self.mark + error, *self.samples, *(total(bar) for bar in self.bars if bar))
+        values = (
+            *(self.mark - error, self.mark + error),
+            *(*self.samples, *self.pinned),
+            *(total(bar) for bar in self.bars if bar),
+        )
         return (value for value in values if math.isfinite(value))
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
 from core.outside import shown_label
 from gui import theme as themes
 from gui.charts.chart import Chart
 from gui.theme import Theme
-from gui.widgets.figure import Canvas
+from gui.widgets.figure import Canvas, frame_focus
+from gui.zoom import Px
 
-_GAP_PX, _TICK_PX = 6, 4
-_NAME_PX, _LOWEST_NAME_PX, _GROUP_PX = 13.0, 9.0, 14.0
+_GAP_PX, _TICK_PX = Px(6), Px(4)
+_NAME_PX, _LOWEST_NAME_PX, _GROUP_PX = Px(13.0), Px(9.0), Px(14.0)
 """The height of a name; the least height at which every row of a group is named; the height of a group's name."""
-_NARROWEST_PX, _WIDEST_PX, _WIDEST_SHARE = 56, 168, 0.36
+_NARROWEST_PX, _WIDEST_PX, _WIDEST_SHARE = Px(56), Px(168), 0.36
 """Limits of the width, the last as a share of the map."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -106,8 +107,7 @@ class RowLabels(Canvas):
             painter.drawText(slot, _RIGHT, name)
             painter.drawLine(QPointF(self.width() - _TICK_PX, middle), QPointF(self.width(), middle))
         if self._focused.hasFocus():
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+            frame_focus(painter, self)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         super().mousePressEvent(event)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 from PySide6.QtCore import QRectF
@@ -13,19 +12,21 @@ from PySide6.QtGui import QFontMetricsF
 
 from core.outside import shown_label
 from gui import theme as themes
+from gui import zoom
 from gui.charts.row_chart_spec import Band, Cell, Column, Line, Row, RowSpec, Segment
 from gui.charts.ticks import decade_ticks, nice_ticks, short_quantity
+from gui.zoom import Px
 
-HEADLINE_PX, HEAD_PX, TICKS_PX, NAME_PX = 34, 17, 17, 15
-GAP_PX, EDGE_PX, TEXT_GAP_PX = 12, 4, 6
-_NAMES_SHARE, _TEXTS_SHARE, _LEAST_TEXTS_PX = 0.36, 0.4, 72.0
-_SHORT_NAME_PX = 60.0
+HEADLINE_PX, HEAD_PX, TICKS_PX, NAME_PX = Px(34), Px(17), Px(17), Px(15)
+GAP_PX, EDGE_PX, TEXT_GAP_PX = Px(12), Px(4), Px(6)
+_NAMES_SHARE, _TEXTS_SHARE, _LEAST_TEXTS_PX = 0.36, 0.4, Px(72.0)
+_SHORT_NAME_PX = Px(60.0)
 """A name up to this wide is never cut, however narrow the chart."""
-_BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, 18.0, 0.92, 26.0
+_BAR_SHARE, _BAR_PX, _GROUPED_SHARE, _GROUPED_PX = 0.64, Px(18.0), 0.92, Px(26.0)
 """The share of its row's height that a bar fills, and its largest height; in groups, bars almost touch."""
-_WIDE_PX = 400
+_WIDE_PX = Px(400)
 """From this width on, a column uses the longest wording of texts that are set apart."""
-_GROUP_GAP, _GROUPED_ROW_PX = 0.55, 29.0
+_GROUP_GAP, _GROUPED_ROW_PX = 0.55, Px(29.0)
 """The least gap between groups, as a share of a row's height; the largest height of a row in a group."""
 
 
@@ -156,7 +157,7 @@ def even_ticks(low: float, high: float, most: int) -> list[float]:
     return [index * step for index in range(first, last + 1)]
 
 
-@lru_cache(4096)
+@zoom.cached(4096)
 def text_px(text: str, *, bold: bool = True, size: str = "small") -> float:
     """How wide a text is."""
     return QFontMetricsF(themes.ui_font(size, bold=bold)).horizontalAdvance(shown_label(text))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
@@ -16,12 +18,14 @@ from gui.charts.palette import colour_map
 from gui.charts.row_grid import RowGrid, pooled
 from gui.charts.row_labels import RowLabels, group_spans
 from gui.theme import Theme, colour
+from gui.widgets.data_table import DataTable, Value
 from gui.widgets.figure import Figure
 from gui.widgets.keyboard_nav import ArrowPad
+from gui.zoom import Px
 
 _LEAST_ROWS, _LEAST_STEPS = 4, 8
-_LEFT_PX, _RIGHT_PX, _TOP_PX = 4, 6, 6
-_BAR_PX, _BAR_GAP_PX, _BAR_FRAME_PX, _BAR_LABEL_PX = 10, 5, 6, 18
+_LEFT_PX, _RIGHT_PX, _TOP_PX = Px(4), Px(6), Px(6)
+_BAR_PX, _BAR_GAP_PX, _BAR_FRAME_PX, _BAR_LABEL_PX = Px(10), Px(5), Px(6), Px(18)
 _FIRST_NAME, _NEXT_NAME = 0.05, 0.08
 """Where the names of vertical lines are, as shares of the map's height."""
 _EDGE_MARK = 0.02
@@ -123,6 +127,21 @@ class RowMap(Figure):
         cell = self._cell(x, y)
         return None if self.grid is None or cell is None else self.grid.read(*cell)
 
+    def data_table(self) -> DataTable | None:
+        """One row per known cell, with the middle of its column on the axis."""
+        grid = self.grid
+        if grid is None or self.is_empty:
+            return None
+        groups = grid.groups or ("",) * grid.rows
+        middles = [grid.x_range[0] + (column + 0.5) * grid.column_width for column in range(grid.columns)]
+        rows: list[tuple[Value, ...]] = [
+            (groups[row], grid.names[row], column, middles[column], value)
+            for row, values in enumerate(grid.values[:, : grid.last_column + 1].tolist())
+            for column, value in enumerate(values)
+            if math.isfinite(value)
+        ]
+        return DataTable(("group", "row", "column", "x", "value"), tuple(rows))
+
     def walk(self, down: int, right: int) -> None:
         """Pick the neighbour of the selection; if nothing is selected, the first row or step."""
         grid = self.grid
@@ -223,7 +242,7 @@ class RowMap(Figure):
         left = self.bar.getAxis("left")
         left.showLabel(bool(scale.label))
         if scale.label:
-            left.setLabel(scale.label, **{"color": theme.muted, "font-size": f"{themes.FONT_SIZES_PX['small']}px"})
+            left.setLabel(scale.label, **{"color": theme.muted, "font-size": f"{themes.font_px('small')}px"})
         for line in self._lines:
             line.setPen(pg.mkPen(colour(theme.text, 0.8), width=1, style=Qt.PenStyle.DashLine))
             line.label.setColor(theme.text)

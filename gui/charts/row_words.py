@@ -90,7 +90,8 @@ def _heads(strip: Strip, theme: Theme) -> Iterator[Word]:
         yield Word(rest, _fitting(band.heads, rest.width(), bold=False), theme.muted)
     for axis in strip.axes:
         room = axis.right - axis.area.left()
-        if axis.column.titles:
+        is_covered = bool(band.title) and axis.area.left() < rest.left()
+        if axis.column.titles and not is_covered:
             title = _fitting(axis.column.titles, room, bold=False)
             yield Word(QRectF(axis.area.left(), head.top(), room, head.height()), title, theme.muted)
         lines = axis.lines()

@@ -7,19 +7,23 @@ from typing import Literal
 
 import numpy as np
 
-Style = Literal["line", "faint", "dashed", "rings", "marks", "stairs", "bins"]
+Style = Literal["line", "faint", "dashed", "rings", "path", "marks", "stairs", "bins"]
+RINGED = ("rings", "path", "marks")
+"""The styles with a ring at each point."""
 _MOST_POINTS = 800
 """The most points of a line that are drawn: more than there are pixels only cost time."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: x float or int [points], ascending, and y float or int [points], NaN where there is none.
+    """One line: x float or int [points], and y float or int [points], NaN where there is none.
 
-    `colour` is an index into the series colours of the theme. 'faint' is for noisy values behind others, 'rings' for
-    single observations joined by a line, 'marks' for observations that are not joined, 'stairs' for values that hold
+    x ascends, except in a path. `colour` is an index into the series colours of the theme. 'faint' is for noisy values
+    behind others, 'rings' for single observations joined by a line, 'path' for observations joined in the order given,
+    'marks' for observations that are not joined, 'stairs' for values that hold
     until the next one, 'bins' for a histogram, whose x are the edges [points + 1]. `filled` fills the area under the
-    line. `key` is what a click on it emits; without `in_legend` its name is not in the legend.
+    line. With `upper`, float [points], the series is a band from y up to there. `key` is what a click on it emits;
+    without `in_legend` its name is not in the legend. A `pinned` one is of run A, faint behind those of B.
     """
 
     name: str
@@ -30,10 +34,14 @@ class Series:
     filled: bool = False
     key: str = ""
     in_legend: bool = True
+    upper: np.ndarray | None = None
+    pinned: bool = False
 
     @property
-    def swatch(self) -> Literal["ring", "line"]:
-        return "ring" if self.style in ("rings", "marks") else "line"
+    def swatch(self) -> Literal["ring", "line", "fill"]:
+        if self.upper is not None:
+            return "fill"
+        return "ring" if self.style in RINGED else "line"
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,9 @@ def point_at(style: Style, x: np.ndarray, y: np.ndarray, x_at: float, *, between
     """The point of a series that is read at `x_at`, in plot coordinates; NaN outside the series.
 
     For a line it is interpolated if `between`, else the nearest point; for stairs the point before; for bins the one
-    that contains `x_at`; for marks the nearest one at any distance.
+    that contains `x_at`; for marks and paths the nearest one at any distance.
     """
-    if style == "marks":
+    if style in ("marks", "path"):
         index = int(np.argmin(np.abs(x - x_at)))
         return float(x[index]), float(y[index])
     if not x.size or not x[0] <= x_at <= x[-1]:
@@ -66,6 +74,27 @@ def point_at(style: Style, x: np.ndarray, y: np.ndarray, x_at: float, *, between
     if index + 1 < x.size and x[index + 1] - x_at < x_at - x[index]:
         index += 1
     return float(x[index]), float(y[index])
+
+
+def away(style: Style, x: np.ndarray, y: np.ndarray, at: tuple[float, float], *, between: bool) -> float:
+    """How far above or below `at` a series is, in plot coordinates; NaN where it is not. A path may pass twice."""
+    x_at, y_at = at
+    if style != "path":
+        return abs(point_at(style, x, y, x_at, between=between)[1] - y_at)
+    gaps = [np.nan]
+    for first in range(x.size - 1):
+        ends = slice(first, first + 2)
+        if x[ends].min() <= x_at <= x[ends].max():
+            rising = np.argsort(x[ends])
+            gaps.append(abs(np.interp(x_at, x[ends][rising], y[ends][rising]) - y_at))
+    return float(np.fmin.reduce(gaps))
+
+
+def outline(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The closed outline of a band between two lines, without the points where one of them is missing."""
+    known = np.isfinite(low) & np.isfinite(high)
+    x, low, high = x[known].astype(np.float64), low[known], high[known]
+    return np.concatenate([x, x[::-1], x[:1]]), np.concatenate([low, high[::-1], low[:1]])
 
 
 def corners(style: Style, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

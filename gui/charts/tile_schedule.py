@@ -15,18 +15,28 @@ from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.tiles import NEVER, TileGrid, TilePicture, picture
 from gui.theme import Theme, colour, mix
+from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
 _GAPS_UP_TO = 64
 """Up to this many blocks on an axis, gaps are drawn between them."""
-_TILE_PX = 5
+_TILE_PX = Px(5)
 """The least side of a tile with gaps: smaller tiles would be nothing but gaps."""
 _NAMES = {
     TileClass.EMPTY: tr("skipped"),
     TileClass.FULL: tr("full"),
     TileClass.PARTIAL: tr("partial (masked inside)"),
 }
+
+
+CLASS_NAMES = {TileClass.EMPTY: "skipped", TileClass.FULL: "full", TileClass.PARTIAL: "partial"}
+"""The classes in data, the same in every language."""
+
+MOST_TILES = 128
+"""Tiles along each side of a grid that data have: a grid can have millions."""
 
 
 class TileSchedule(Figure):
@@ -43,6 +53,7 @@ class TileSchedule(Figure):
         self._picture: TilePicture | None = None
         self._step = 0
         self.chart = Chart(Axis(steps="powers"), Axis(steps="powers"))
+        show_text(self.chart.setAccessibleName, tr("Tiles over queries and keys"))
         self.chart.getViewBox().invertY(True)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._gaps = pg.PlotCurveItem(connect="pairs", antialias=False)
@@ -122,6 +133,23 @@ class TileSchedule(Figure):
             tr("{tile} · {when}", tile=_NAMES[tile_class], when=when),
         )
         return "\n".join(map(str, lines))
+
+    def data_table(self) -> DataTable | None:
+        """One row per tile and the step that loads it; of many tiles, one per group that is `tiles` wide and high."""
+        grid = self._grid
+        if grid is None:
+            return None
+        shown = picture(grid, (0, grid.q_blocks), (0, grid.kv_blocks), MOST_TILES)
+        rows, columns = np.indices(shown.classes.shape)
+        return table_of(
+            {
+                "q_block": (rows * shown.q_stride).ravel(),
+                "kv_block": (columns * shown.kv_stride).ravel(),
+                "tiles": [max(shown.q_stride, shown.kv_stride)] * rows.size,
+                "class": [CLASS_NAMES[TileClass(code)] for code in shown.classes.ravel().tolist()],
+                "step": [None if step == NEVER else step for step in shown.order.ravel().tolist()],
+            }
+        )
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)

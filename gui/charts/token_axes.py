@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetrics, QPainter
 
-_ROW_LABEL_PX, _COLUMN_LABEL_PX, _GAP_PX = 62, 52, 5
-_TEXT_PX = 13
-_SQUARE_FROM_PX, _OBLONG = 6.0, 4.0
+from gui.zoom import Px
+
+_ROW_LABEL_PX, _COLUMN_LABEL_PX, _GAP_PX = Px(62), Px(52), Px(5)
+_TEXT_PX = Px(13)
+_SQUARE_FROM_PX, _OBLONG = Px(6.0), 4.0
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 

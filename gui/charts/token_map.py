@@ -14,10 +14,13 @@ from gui.charts.matrix_page import MatrixPage
 from gui.charts.page_thumbs import PageThumbs
 from gui.charts.token_axes import TokenAxes, draw_column_label, draw_row_label, fitted_axes, shown_every
 from gui.theme import Theme
+from gui.translation import show_text
+from gui.widgets.data_table import DataTable, Value
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.zoom import Px
 
-_LINES_FROM_PX = 7
+_LINES_FROM_PX = Px(7)
 
 
 class TokenMap(Figure):
@@ -77,6 +80,24 @@ class TokenMap(Figure):
     def describe(self, place: tuple[int, int] | None) -> str | None:
         return None if place is None or self.page is None else self.page.read(*place)
 
+    def data_table(self) -> DataTable | None:
+        """One row per cell of the matrix in front. Before a run there are no values: then it is whether the mask shows
+        the cell."""
+        page = self.page
+        known = None if page is None else page.visible if page.values is None else page.values
+        if self.is_empty or page is None or known is None:
+            return None
+        columns = page.columns or page.elements
+        rows: list[tuple[Value, ...]] = [
+            (page.name, row, page.rows[row], column, columns[column] if columns else "", value)
+            for row, values in enumerate(known.tolist())
+            for column, value in enumerate(values)
+        ]
+        return DataTable(
+            ("matrix", "row", "row_label", "column", "column_label", "visible" if page.values is None else "value"),
+            tuple(rows),
+        )
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the thumbnails above the large matrix if the figure is high, else beside it: it then gets more space."""
         super().resizeEvent(event)
@@ -97,6 +118,7 @@ class _Matrix(Canvas):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFont(themes.ui_font("small"))
+        show_text(self.setAccessibleName, tr("Matrix over tokens: arrows walk from cell to cell"))
 
     def sizeHint(self) -> QSize:
         return QSize(220, 200)
@@ -126,9 +148,6 @@ class _Matrix(Canvas):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_labels(painter, theme, axes, page)
         self._draw_picked(painter, theme, axes)
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _draw_lines(self, painter: QPainter, theme: Theme, axes: TokenAxes) -> None:
         wide, high = axes.cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
@@ -25,16 +26,22 @@ from gui.charts.ticks import short_quantity
 from gui.charts.trace_picture import Colours, Range, TracePicture, paint
 from gui.theme import Theme, colour
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
-_BANDS_PX = 64
+_BANDS_PX = Px(64)
 _OVERVIEW = (360, 900)
 _REDRAW_MS = 15
 _LEAST = 1e-3
 """Accesses or bytes that a window spans at least."""
+
+
+_DATA_CELLS = (96, 192)
+"""Cells of addresses and of time in which accesses are counted for other programs."""
 
 
 class TraceMap(Figure):
@@ -127,6 +134,30 @@ class TraceMap(Figure):
         if self.order is not None and program is not None and order is not None:
             moment = self.order.time_of(program, order)
         self.select_moment(moment)
+
+    def data_table(self) -> DataTable | None:
+        """The accesses of everything that was traced, counted in cells of time and address: those that have some."""
+        levels = self._levels
+        if levels is None or self.is_empty:
+            return None
+        counts = levels.picture(_DATA_CELLS[1], _DATA_CELLS[0])
+        (x0, x1), (y0, y1) = counts.x_range, counts.y_range
+        rows, columns = np.nonzero(counts.read | counts.write)
+        wide, high = (x1 - x0) / _DATA_CELLS[1], (y1 - y0) / _DATA_CELLS[0]
+        first_byte = y0 + rows * high
+        starts = np.array([band.first_byte for band in counts.bands])
+        band = np.maximum(0, np.searchsorted(starts, first_byte + high / 2, side="right") - 1)
+        return table_of(
+            {
+                "first_access": x0 + columns * wide,
+                "last_access": x0 + (columns + 1) * wide,
+                "tensor": [counts.bands[index].name for index in band.tolist()],
+                "first_byte": first_byte - starts[band],
+                "last_byte": first_byte + high - starts[band],
+                "reads": counts.read[rows, columns],
+                "writes": counts.write[rows, columns],
+            }
+        )
 
     @property
     def total_bytes(self) -> int:
@@ -303,6 +334,7 @@ class TraceMap(Figure):
     def _build(self) -> None:
         self._title = FittedLabel()
         self.chart = Chart(Axis(tr("accesses, by program"), steps="whole"), Axis(unit="bytes"))
+        show_text(self.chart.setAccessibleName, tr("Addresses over time"))
         self.chart.hideAxis("left")
         self._overview, self._detail = (pg.ImageItem(axisOrder="row-major") for _ in range(2))
         self._program_mark, self._band_mark = QGraphicsRectItem(), QGraphicsRectItem()

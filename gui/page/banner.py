@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
 from gui.translation import show_text
+from gui.widgets.close_button import CloseButton
 
 
 class Banner(QFrame):
@@ -31,17 +32,14 @@ class Banner(QFrame):
         show_text(self.restart.setText, tr("Restart worker"))
         self.restart.hide()
         self.restart.clicked.connect(self._request_restart)
-        self._close = QToolButton()
-        show_text(self._close.setToolTip, tr("{action} ({key})", action=tr("Dismiss"), key="Esc"))
-        show_text(self._close.setAccessibleName, tr("Dismiss"))
-        self._close.setIconSize(QSize(14, 14))
-        self._close.clicked.connect(self.dismiss)
+        close = CloseButton(tr("Dismiss"), tr("{action} ({key})", action=tr("Dismiss"), key="Esc"))
+        close.clicked.connect(self.dismiss)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 5, 5, 5)
         layout.addWidget(self._mark)
         layout.addWidget(self._label, 1)
         layout.addWidget(self.restart)
-        layout.addWidget(self._close)
+        layout.addWidget(close)
         self.hide()
         self._recolour()
         theme.notifier().changed.connect(self._recolour)
@@ -67,6 +65,4 @@ class Banner(QFrame):
         self.restart_requested.emit()
 
     def _recolour(self) -> None:
-        colours = theme.current()
-        self._mark.setPixmap(icon("warning", colours.bad).pixmap(16, 16))
-        self._close.setIcon(icon("close", colours.muted))
+        self._mark.setPixmap(icon("warning", theme.current().bad).pixmap(16, 16))

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QStackedWidget,
     QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -22,13 +22,18 @@ from core.contracts.result import Provenance
 from core.contracts.text import Text, as_text, tr
 from gui import theme
 from gui.icons import icon
+from gui.page.card_data import CardData
 from gui.page.export import svg_of, write_picture
 from gui.page.file_writing import FileWriter
+from gui.page.printing import ask_and_print
 from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
+from gui.widgets.data_table import DataTable, tables_in
+from gui.widgets.empty_sentence import EmptySentence
 from gui.widgets.fitted_label import FittedLabel
+from gui.zoom import Px
 
-_MINIMUM_HEIGHT_PX = 232
+_MINIMUM_HEIGHT_PX = Px(232)
 """The least height of a readable plot: a page that is too low scrolls instead."""
 
 
@@ -60,13 +65,13 @@ class Card(QFrame):
         )
         self._stale.hide()
         self._help = self._button("help", help)
+        self._help.clicked.connect(self._read_help)
+        show_text(content.setAccessibleDescription, help)
         self._more = self._button("more", tr("Copy, save or maximise"))
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._more.setMenu(self._menu())
-        self._empty = QLabel()
+        self._empty = EmptySentence()
         self._empty.setProperty("role", "empty")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
         self._lay_out()
         self._recolour()
         theme.notifier().changed.connect(self._recolour)
@@ -105,6 +110,12 @@ class Card(QFrame):
             self.setProperty("stale", stale)
             self.style().polish(self)
 
+    def set_pointed_out(self, pointed_out: bool) -> None:
+        """Whether the frame draws the user's eyes here."""
+        if bool(self.property("pointed_out")) != pointed_out:
+            self.setProperty("pointed_out", pointed_out)
+            self.style().polish(self)
+
     def set_maximised(self, maximised: bool) -> None:
         """Update the menu; the grid does the rest."""
         self._maximise.setChecked(maximised)
@@ -117,6 +128,12 @@ class Card(QFrame):
         pixmap.fill(Qt.GlobalColor.transparent)
         self.render(pixmap)
         return pixmap
+
+    @property
+    def tables(self) -> list[DataTable]:
+        """The numbers that the card shows now, with the provenance of its badge."""
+        tables, provenance = [] if self.is_empty else tables_in(self.content), self.badge.provenance
+        return tables if provenance is None else [each.labelled("provenance", provenance.value) for each in tables]
 
     def save(self, path: Path) -> None:
         """Write the card as PNG or, if the name ends in .svg, as SVG. The file is written beside the window, and what
@@ -162,8 +179,10 @@ class Card(QFrame):
             (tr("Copy image"), lambda: QGuiApplication.clipboard().setPixmap(self.image())),
             (tr("Save as PNG…"), lambda: self._ask_and_save("png")),
             (tr("Save as SVG…"), lambda: self._ask_and_save("svg")),
+            (tr("Print…"), lambda: ask_and_print(self, [self], str(self.title), self.tables)),
         ):
             show_text(menu.addAction("", act).setText, text)
+        self._data = CardData(self, menu)
         menu.addSeparator()
         self._maximise = menu.addAction("")
         show_text(self._maximise.setText, tr("Maximise"))
@@ -171,8 +190,13 @@ class Card(QFrame):
         self._maximise.toggled.connect(self.maximise_toggled)
         return menu
 
+    @property
+    def file_name(self) -> str:
+        """What a file of the card is called, without the suffix."""
+        return str(self.title).lower().replace(" ", "-").replace("/", "-")
+
     def _ask_and_save(self, suffix: str) -> None:
-        name = f"{str(self.title).lower().replace(' ', '-').replace('/', '-')}.{suffix}"
+        name = f"{self.file_name}.{suffix}"
         path, _ = QFileDialog.getSaveFileName(
             self, str(tr("Save {card}", card=self.title)), name, f"{suffix.upper()} (*.{suffix})"
         )
@@ -186,8 +210,13 @@ class Card(QFrame):
         show_text(button.setToolTip, tip)
         what = tr("help") if name == "help" else tr("more")
         show_text(button.setAccessibleName, tr("{card}: {what}", card=self.title, what=what))
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus if name == "help" else Qt.FocusPolicy.TabFocus)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
+
+    def _read_help(self) -> None:
+        """Show the help at once, for those who do not hover."""
+        below = self._help.mapToGlobal(QPoint(0, self._help.height()))
+        QToolTip.showText(below, self._help.toolTip(), self._help)
 
     def _recolour(self) -> None:
         for button in (self._help, self._more):

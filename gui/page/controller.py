@@ -1,57 +1,58 @@
-"""The logic of a page: from parameters to the plan, from a run to its events, to the page. No widgets, no torch."""
+"""The logic of a page: from a run to its events, to the page. No widgets, no torch."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.contracts.claims import Finding, Verdict
 from core.contracts.errors import InvalidParams, TilescopeError
-from core.contracts.events import Cancelled, Event, Failed, Finished, Partial, Progress, Started
+from core.contracts.events import TERMINAL, Cancelled, Event, Failed, Finished, Partial, Progress, Started
 from core.contracts.params import Params
 from core.contracts.result import Result
 from core.contracts.text import Text, tr
 from core.contracts.topic import Topic
+from core.engine.devices import DEVICES
+from core.run_files import SavedRun
+from core.run_files.wording import environment_lines
 from gui.page.engine_bridge import EngineBridge
 from gui.page.file_work import FileWork
-
-_REST_MS = 16
-"""The least time between two plans: a slider may fire hundreds of times per second, and the latest value wins."""
+from gui.page.planner import Planner
 
 
 class Controller(QObject):
     """Drives a view (`gui.page.page.Page`, or anything with its methods) with a topic and the engine behind the bridge.
 
     The newest run wins: submitting it cancels the one before, and events of older runs are dropped. `finished`
-    carries (Result, started_at in seconds since the epoch, wall_s) for the history.
+    carries (Result, started_at in seconds since the epoch, wall_s, run_s) for the history; see `Finished` for run_s.
+    `ended` says that a run is over, with a result or without, or was refused once its files had been looked at.
     """
 
-    finished = Signal(object, float, float)
+    finished = Signal(object, float, float, object)
+    ended = Signal()
 
     def __init__(self, topic: Topic, view: Any, bridge: EngineBridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._topic, self._view, self._bridge = topic, view, bridge
         self.keeps_runs = False
         """Whether a history stores finished runs and calls `show_kept`."""
-        self._has_plan = False
-        self._reader = FileWork(self._show_plan_problem, self)
-        self._checker = FileWork(self._show_problem, self)
+        self._planner = Planner(topic, view, self._show_problem, self)
+        self._checker = FileWork(self._refuse, self)
         self._run: Any = None
         self._result: Result | None = None
+        self._saved: SavedRun | None = None
+        self._recorded: SavedRun | None = None
+        self._pinned: SavedRun | None = None
         self._started_at = 0.0
-        self._plan_failed = False
-        self._planned_at = 0.0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.show_plan)
-        view.params_changed.connect(self._on_params)
         view.run_requested.connect(self.run)
         view.cancel_requested.connect(self.cancel)
         view.restart_requested.connect(bridge.restart)
+        view.withdraw_requested.connect(self.clear)
+        view.pin_requested.connect(self._pin_shown)
         bridge.run_event.connect(self._on_event)
 
     @property
@@ -62,7 +63,7 @@ class Controller(QObject):
     @property
     def planning(self) -> bool:
         """Whether the plan of the newest parameters is still to come."""
-        return self._reader.busy
+        return self._planner.busy
 
     @property
     def result(self) -> Result | None:
@@ -71,32 +72,7 @@ class Controller(QObject):
 
     def show_plan(self) -> None:
         """Plan the newest parameters and draw the plan, now."""
-        self._timer.stop()
-        params = self._view.params
-        self._reader.forget()
-        if self._topic.opens_files(params):
-            self._plan_beside(params)
-        else:
-            self._show_planned(params, self._guarded(lambda: self._topic.plan(params)))
-
-    def _plan_beside(self, params: Params) -> None:
-        """Plan in a thread: opening a file takes as long as the disk, or the network behind it, does."""
-        if not self._has_plan:  # something to look at meanwhile
-            blank = self._topic.without_files(params)
-            self._show_planned(blank, self._guarded(lambda: self._topic.plan(blank)))
-        self._view.keep_plan(params)
-        self._reader.read(lambda: self._topic.plan(params), lambda plan: self._show_planned(params, plan))
-
-    def _show_planned(self, params: Params, plan: Any) -> None:
-        if plan is not None:
-            if self._plan_failed:
-                self._view.clear_error()
-            self._view.show_plan(plan, params)
-            self._has_plan = True
-        else:
-            self._view.keep_plan(params)
-        self._plan_failed = plan is None
-        self._planned_at = time.monotonic()
+        self._planner.show_plan()
 
     def run(self, device: str = "auto") -> None:
         """Submit the newest parameters. A run that is still going is cancelled."""
@@ -111,7 +87,9 @@ class Controller(QObject):
             self._run.cancel()
         run = self._bridge.submit(self._topic.id, params, device)
         self._run, self._started_at = run, time.time()
-        self._view.show_started(tr("Waiting for the worker"))
+        is_here = device in DEVICES
+        waiting = tr("Waiting for the worker") if is_here else tr("Waiting for a worker of {device}", device=device)
+        self._view.show_started(waiting)
         self._view.append_log(str(tr("Run on {device}: {params}", device=device, params=_one_line(params))))
 
     def cancel(self) -> None:
@@ -121,17 +99,67 @@ class Controller(QObject):
             self._run.cancel()
             self._view.show_progress(0, 0, tr("Cancelling"))
 
+    @property
+    def saved(self) -> SavedRun | None:
+        """The run that the page shows, as it can be saved; None where it is not known when it was made."""
+        return self._saved
+
+    @property
+    def recorded(self) -> SavedRun | None:
+        """The recorded run that the page shows; None while it shows a run of this machine, or none."""
+        return self._recorded
+
     def show_result(self, result: Result) -> None:
         """Present a result, from a run or from the history, test the claims on it, and show it with the newest plan."""
-        if self._timer.isActive():
-            self.show_plan()
-        self._result = result
+        self._present(result)
+
+    def show_saved(self, saved: SavedRun) -> None:
+        """Present a run of this machine, which can be saved as a file."""
+        self._present(saved.result, saved)
+
+    def show_recorded(self, saved: SavedRun) -> None:
+        """Present a run that was made elsewhere or earlier, with the badge *recorded* and its environment.
+
+        The form keeps its parameters, and the history does not get the run. The user's own run replaces it. Raises
+        TilescopeError for a run of another topic.
+        """
+        saved.check_topic(self._topic.id)
+        self._present(saved.result, saved, is_recorded=True)
+        self._view.append_log(str(environment_lines(saved)))
+        if not self.running:
+            self._view.show_ended(tr("Recorded on {device}", device=saved.environment.device), completed=False)
+
+    def _present(self, result: Result, saved: SavedRun | None = None, *, is_recorded: bool = False) -> None:
+        self._planner.catch_up()
+        self._result, self._saved, self._recorded = result, saved, saved if is_recorded else None
+        self._view.show_origin(self._recorded)
         self._view.present(result, self.findings(result))
+
+    @property
+    def pinned(self) -> SavedRun | None:
+        """The run that is pinned as A."""
+        return self._pinned
+
+    def pin(self, saved: SavedRun | None) -> None:
+        """Compare the next runs with this one, A; None unpins. Raises TilescopeError for a run of another topic."""
+        plan = None
+        if saved is not None:
+            saved.check_topic(self._topic.id)
+            params = saved.result.params
+            drawn = self._topic.without_files(params) if self._topic.opens_files(params) else params
+            plan = self._planner.plan(drawn)
+        self._pinned = saved
+        self._view.show_pinned(saved, plan)
+
+    def _pin_shown(self, on: bool) -> None:
+        self.pin(self._saved if on else None)
 
     def clear(self) -> None:
         """Forget the result: the page shows the plan of the newest parameters."""
-        self._result = None
+        self._forget()
         self._view.withdraw()
+        if not self.running:
+            self._view.show_ended(tr("Not run yet"), completed=False)
         self.show_plan()
 
     def findings(self, result: Result) -> dict[str, Finding]:
@@ -146,31 +174,14 @@ class Controller(QObject):
                 findings[claim.id] = Finding(Verdict.NOT_TESTED, tr("The test of this claim failed: see the log."))
         return findings
 
-    def _on_params(self, _params: Params) -> None:
-        """Plan in the next turn of the event loop, or _REST_MS after the last plan, with the newest parameters then."""
-        if not self._timer.isActive():
-            rested_ms = int((time.monotonic() - self._planned_at) * 1e3)
-            self._timer.start(max(0, _REST_MS - rested_ms))
-
     def _accepts(self, params: Params) -> bool:
         """Whether the topic accepts these parameters on this machine: predicted memory and the like."""
-        accepted = False
-
-        def check() -> None:
-            nonlocal accepted
-            self._topic.check(params)
-            accepted = True
-
-        self._guarded(check)
-        return accepted
-
-    def _guarded(self, work: Callable[[], Any]) -> Any:
-        """The result of `work()`; None after showing its error."""
         try:
-            return work()
+            self._topic.check(params)
         except Exception as error:
             self._show_problem(error)
-        return None
+            return False
+        return True
 
     def _show_problem(self, error: Exception) -> None:
         match error:
@@ -185,9 +196,10 @@ class Controller(QObject):
                 )
                 self._view.show_error(sentence, "".join(traceback.format_exception(error)))
 
-    def _show_plan_problem(self, error: Exception) -> None:
+    def _refuse(self, error: Exception) -> None:
+        """The files of a run cannot be used: it does not begin."""
         self._show_problem(error)
-        self._plan_failed = True
+        self.ended.emit()
 
     def _on_event(self, run: Any, event: Event) -> None:
         """Handle an event, on the GUI thread. Events of older runs and of other pages are ignored."""
@@ -200,25 +212,37 @@ class Controller(QObject):
             case Progress(done=done, total=total, phase=phase):
                 self._view.show_progress(done, total, phase)
             case Partial(result=result):
+                self._leave_record()
                 self._view.show_partial(result)
-            case Finished(result=result):
-                self._finish(result)
-            case Failed(sentence=sentence, detail=detail, blames=field, invalid_input=invalid):
+            case Finished(result=result, seconds=seconds, is_warm=is_warm):
+                self._finish(result, seconds if is_warm else None)
+            case Failed(sentence=sentence, detail=detail, blames=field, invalid_input=invalid, stack=stack):
                 self._end(tr("Failed"))
-                self._view.show_error(sentence, detail, field, offers_restart=not invalid)
+                self._view.show_error(sentence, stack or detail, field, offers_restart=not invalid and not run.machine)
             case Cancelled(reason=reason):
                 ended = tr("Run ended: {reason}", reason=reason)
                 self._end(tr("Cancelled") if reason == Cancelled().reason else ended)
                 self._view.append_log(str(ended))
+        if isinstance(event, TERMINAL):
+            self.ended.emit()
 
-    def _finish(self, result: Result) -> None:
+    def _forget(self) -> None:
+        self._result = self._saved = self._recorded = None
+
+    def _leave_record(self) -> None:
+        """A run of this machine has something to show: no number of the recorded one stays beside it."""
+        if self._recorded is not None:
+            self._forget()
+            self._view.withdraw()
+
+    def _finish(self, result: Result, run_s: float | None) -> None:
         wall_s = time.time() - self._started_at
         device = result.environment.device
         done = tr("Done on {device}", device=device)
         self._end(tr("Saving the run in the history") if self.keeps_runs else done, completed=True)
         self._view.append_log(str(tr("Done on {device} in {seconds:.1f} s", device=device, seconds=wall_s)))
-        self.show_result(result)
-        self.finished.emit(result, self._started_at, wall_s)
+        self.show_saved(SavedRun(result, datetime.fromtimestamp(self._started_at, UTC), wall_s))
+        self.finished.emit(result, self._started_at, wall_s, run_s)
 
     def show_kept(self, result: Result) -> None:
         """The history has stored a run: only now it is said to be done, and not if another one has begun."""

@@ -30,7 +30,7 @@ def write_numbers(path: str, text: str) -> None:
 
 def write_picture(path: Path, picture: QImage | bytes) -> None:
     """Write an image in the file type of the path, or the bytes of an SVG. Raises TilescopeError if that fails."""
-    data = _encoded(picture, path) if isinstance(picture, QImage) else picture
+    data = encoded(picture, path) if isinstance(picture, QImage) else picture
     try:
         write_whole(path, data)
     except OSError as error:
@@ -56,7 +56,8 @@ def svg_of(paint: Callable[[QSvgGenerator], None], size: QSize, title: str) -> b
     return bytes(buffer.data().data())
 
 
-def _encoded(image: QImage, path: Path) -> bytes:
+def encoded(image: QImage, path: Path) -> bytes:
+    """The image in the file type of the path. Raises TilescopeError for a type that Qt does not write."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     kind = path.suffix.removeprefix(".").upper()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
+from core.contracts.text import Text, tr
+from gui.page.deadline import Deadline
 from gui.widgets.latest_work import LatestWork
 
 DEADLINE_MS = 10_000
@@ -23,8 +24,8 @@ class FileWork(QObject):
         self._on_done: Callable[[Any], None] | None = None
         self._work = LatestWork(self)
         self._work.done.connect(self._finish)
-        self._deadline = QTimer(self, singleShot=True, interval=DEADLINE_MS)
-        self._deadline.timeout.connect(self._give_up)
+        self._deadline = Deadline(self)
+        self._deadline.expired.connect(self._give_up)
 
     @property
     def busy(self) -> bool:
@@ -34,13 +35,16 @@ class FileWork(QObject):
     def read(self, work: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
         """Have `work` done in a thread, and give what it returns to `on_done`, here. It must touch no widget."""
         self._on_done = on_done
-        self._deadline.start()
         self._work.request(lambda: _outcome(work))
+        self._wait()
 
     def forget(self) -> None:
         """Drop the answer to what was requested."""
         self._deadline.stop()
         self._work.forget()
+
+    def _wait(self) -> None:
+        self._deadline.start(DEADLINE_MS, self._work.clock)
 
     def _finish(self, outcome: tuple[Any, Exception | None]) -> None:
         self._deadline.stop()
@@ -52,8 +56,8 @@ class FileWork(QObject):
 
     def _give_up(self) -> None:
         if self._work.waiting:  # an older file does not answer: that says nothing about this one
-            self._deadline.start()
             self._work.skip()
+            self._wait()
             return
         self._work.abandon()
         seconds = DEADLINE_MS // 1000
@@ -66,6 +70,18 @@ class FileWork(QObject):
                 )
             )
         )
+
+
+def telling(tell: Callable[[Text], object]) -> Callable[[Exception], None]:
+    """An `on_error` that gives `tell` the sentence of a TilescopeError. Any other error is raised: errors that a slot
+    raises reach the banner of the page."""
+
+    def on_error(error: Exception) -> None:
+        if not isinstance(error, TilescopeError):
+            raise error
+        tell(error.text)
+
+    return on_error
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
+from gui.page.deadline import Deadline
+from gui.widgets.thread_clock import ThreadClock
 
 DEADLINE_MS = 10_000
 THREAD_NAME = "file-writing"
@@ -47,8 +49,8 @@ class FileWriter(QObject):
         self._waiting: deque[_Request] = deque()
         self._current: _Request | None = None
         self._outbox = _Outbox()
-        self._deadline = QTimer(self, singleShot=True)
-        self._deadline.timeout.connect(self._give_up)
+        self._deadline = Deadline(self)
+        self._deadline.expired.connect(self._give_up)
 
     @property
     def busy(self) -> bool:
@@ -69,8 +71,9 @@ class FileWriter(QObject):
         self._current = self._waiting.popleft()
         self._outbox = _Outbox()
         self._outbox.answered.connect(self._finish)
-        self._deadline.start(DEADLINE_MS)
-        arguments = (self._current.work, self._outbox)
+        clock = ThreadClock()
+        self._deadline.start(DEADLINE_MS, clock)
+        arguments = (self._current.work, self._outbox, clock)
         threading.Thread(target=_do, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def _finish(self, value: Any, error: Exception | None) -> None:
@@ -110,7 +113,8 @@ def finish_writing(timeout_s: float) -> None:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _do(work: Callable[[], Any], outbox: _Outbox) -> None:
+def _do(work: Callable[[], Any], outbox: _Outbox, clock: ThreadClock) -> None:
+    clock.start()
     value, caught = None, None
     try:
         value = work()

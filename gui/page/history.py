@@ -1,4 +1,4 @@
-"""The past runs of a topic: reopen, export, delete and undo the deletion."""
+"""The past runs of a topic: reopen, save, export, delete and undo the deletion."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class HistoryPanel(QWidget):
     """Shows runs and requests changes, which the owner of the history makes. Signals carry the id of a run."""
 
     reopen_requested = Signal(object)
+    save_requested = Signal(object)
+    pin_requested = Signal(object)
     export_requested = Signal(object)
     delete_requested = Signal(object)
     undo_requested = Signal()
@@ -34,6 +36,10 @@ class HistoryPanel(QWidget):
         )
         self.table.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.reopen = _button(tr("Reopen"))
+        self.save = _button(tr("Save run…"))
+        show_text(self.save.setToolTip, tr("Save the run as one file that opens on any machine"))
+        self.pin = _button(tr("Pin as A"))
+        show_text(self.pin.setToolTip, tr("Keep this run as A, to compare the next run, B, with it"))
         self.export = _button(tr("Export…"))
         self.delete = _button(tr("Delete"))
         self.undo = _button(tr("Undo delete"))
@@ -110,6 +116,8 @@ class HistoryPanel(QWidget):
         self.undo.clicked.connect(self.undo_requested)
         for button, signal in (
             (self.reopen, self.reopen_requested),
+            (self.pin, self.pin_requested),
+            (self.save, self.save_requested),
             (self.export, self.export_requested),
             (self.delete, self.delete_requested),
         ):
@@ -118,7 +126,7 @@ class HistoryPanel(QWidget):
         keys.activated.connect(self.delete.click)
 
     def _enable(self) -> None:
-        for button in (self.reopen, self.export, self.delete):
+        for button in (self.reopen, self.pin, self.save, self.export, self.delete):
             button.setEnabled(self.selected is not None)
 
     def _lay_out(self) -> None:
@@ -127,7 +135,7 @@ class HistoryPanel(QWidget):
         bar.setSpacing(6)
         bar.addWidget(self._hint)
         bar.addStretch(1)
-        for button in (self.undo, self.reopen, self.export, self.delete):
+        for button in (self.undo, self.reopen, self.pin, self.save, self.export, self.delete):
             bar.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

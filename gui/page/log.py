@@ -24,6 +24,7 @@ class LogPanel(QPlainTextEdit):
         self.setMaximumBlockCount(_MAX_LINES)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.document().setDocumentMargin(8)
+        show_text(self.setAccessibleName, tr("Log"))
         show_text(self.setPlaceholderText, tr("Nothing has happened yet."))
 
     def append(self, text: str) -> None:

@@ -6,64 +6,39 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from core.contracts.result import Metric
-from core.contracts.text import EMPTY, tr, tr_plural
-from core.format import exact_quantity, format_quantity
+from core.contracts.text import EMPTY, Text, tr, tr_plural
+from core.run_differences import NumberPair, number_pairs
 from gui.page.export import write_numbers
 from gui.page.file_writing import FileWriter
+from gui.page.number_columns import OF_A_AND_B, OF_ONE_RUN
 from gui.translation import show_text
-from gui.widgets.badge import EXPLANATIONS
-from gui.widgets.record_model import Column
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.record_table import RecordTable
-
-Entry = tuple[str, Metric]
-COLUMNS: tuple[Column[Entry], ...] = (
-    Column("name", tr("Metric"), tr("The name of the metric"), lambda entry: entry[0], number=False, mono=True),
-    Column(
-        "value",
-        tr("Value"),
-        tr("The value with its unit"),
-        lambda entry: None if math.isnan(entry[1].value) else entry[1],
-        lambda metric: format_quantity(metric.value, metric.unit),
-        order=lambda entry: entry[1].value,
-        tip=lambda entry: str(exact_quantity(entry[1].value, entry[1].unit)),
-    ),
-    Column(
-        "provenance",
-        tr("Provenance"),
-        tr("Where the number comes from"),
-        lambda entry: entry[1].provenance,
-        lambda provenance: str(provenance.label),
-        number=False,
-        tip=lambda entry: str(EXPLANATIONS[entry[1].provenance]),
-        badge=True,
-    ),
-    Column(
-        "note",
-        tr("Note"),
-        tr("How the number was obtained, or what it refers to"),
-        lambda entry: str(entry[1].note),
-        number=False,
-        stretch=True,
-    ),
-)
 
 
 class NumberTable(QWidget):
-    """The table with its filter and its exports."""
+    """The table with its filter and its exports. While a run is pinned as A, it has the numbers of both, and what
+    differs is marked. `pin_requested` carries whether the run is to be pinned, or no longer."""
+
+    pin_requested = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.table: RecordTable[Entry] = RecordTable(COLUMNS, lambda entry: entry[0], tr("Run to get numbers."))
+        self._metrics: Mapping[str, Metric] = {}
+        self._pinned: Mapping[str, Metric] | None = None
+        self.table: RecordTable[NumberPair] = RecordTable(OF_ONE_RUN, lambda pair: pair.name, tr("Run to get numbers."))
         self.filter = QLineEdit()
         show_text(self.filter.setPlaceholderText, tr("Filter the numbers"))
         show_text(
             self.filter.setToolTip, tr("Show the numbers whose name, value, provenance or note contains this text")
         )
+        show_text(self.filter.setAccessibleName, tr("Filter the numbers"))
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.table.set_filter)
         self._writer = FileWriter(self)
@@ -74,22 +49,54 @@ class NumberTable(QWidget):
 
     def set_metrics(self, metrics: Mapping[str, Metric]) -> None:
         """Show these metrics; an empty mapping is the state before a run."""
-        self.table.set_rows(list(metrics.items()))
+        self._metrics = metrics
+        pairs = number_pairs(self._pinned or {}, metrics)
+        self.table.set_rows(pairs)
+        self.pin.setEnabled(bool(metrics) or self._pinned is not None)
         count = tr_plural("{count} number", "{count} numbers", count=len(metrics))
-        show_text(self._count.setText, count if metrics else EMPTY)
+        show_text(self._count.setText, (count if self._pinned is None else _differing(pairs)) if metrics else EMPTY)
+
+    def set_pinned(self, metrics: Mapping[str, Metric] | None) -> None:
+        """Compare with the metrics of run A; None shows those of one run."""
+        if (metrics is None) != (self._pinned is None):
+            self.table.set_columns(OF_ONE_RUN if metrics is None else OF_A_AND_B, lambda pair: pair.name)
+        self._pinned = metrics
+        self.pin.setChecked(metrics is not None)
+        show_text(self.pin.setText, tr("Unpin A") if metrics is not None else tr("Pin as A"))
+        self.set_metrics(self._metrics)
 
     def visible_metrics(self) -> dict[str, Metric]:
         """The metrics that the filter accepts, in the order shown."""
-        return dict(self.table.rows)
+        return {pair.name: pair.b for pair in self.table.rows if pair.b is not None}
 
     def as_csv(self) -> str:
-        """Visible metrics with full precision: name, value, unit, provenance, note."""
+        """Visible metrics with full precision: name, value, unit, provenance, note; and those of A, if it is pinned."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", "value", "unit", "provenance", "note"])
-        for name, metric in self.visible_metrics().items():
-            writer.writerow([name, repr(metric.value), metric.unit, metric.provenance.value, str(metric.note)])
+        of_a = [] if self._pinned is None else ["a", "difference", "ratio"]
+        writer.writerow(["name", "value", "unit", "provenance", "note", *of_a])
+        for pair in self.table.rows:
+            row = ["", pair.unit, "", ""]
+            if pair.b is not None:
+                row = [repr(pair.b.value), pair.b.unit, pair.b.provenance.value, str(pair.b.note)]
+            compared = [None if pair.a is None else pair.a.value, pair.difference, pair.ratio] if of_a else []
+            writer.writerow([pair.name, *row, *("" if value is None else repr(value) for value in compared)])
         return text.getvalue()
+
+    def data_table(self) -> DataTable | None:
+        """Visible metrics with full precision, for the printer; None before a run."""
+        metrics = self.visible_metrics()
+        if not metrics:
+            return None
+        return table_of(
+            {
+                "name": metrics,
+                "value": [metric.value for metric in metrics.values()],
+                "unit": [metric.unit for metric in metrics.values()],
+                "provenance": [metric.provenance.value for metric in metrics.values()],
+                "note": [str(metric.note) for metric in metrics.values()],
+            }
+        )
 
     def as_json(self) -> str:
         """Visible metrics as the `metrics` of `run --json`; NaN and inf are null."""
@@ -113,7 +120,11 @@ class NumberTable(QWidget):
             self._writer.write(path, lambda: write_numbers(path, text))
 
     def _lay_out(self) -> None:
-        copy, export = QPushButton(), QPushButton()
+        copy, export, self.pin = QPushButton(), QPushButton(), QPushButton()
+        show_text(self.pin.setText, tr("Pin as A"))
+        show_text(self.pin.setToolTip, tr("Keep this run as A, to compare the next run, B, with it"))
+        self.pin.setCheckable(True)
+        self.pin.clicked.connect(self.pin_requested)
         show_text(copy.setText, tr("Copy"))
         show_text(export.setText, tr("Export…"))
         copy.clicked.connect(self.table.copy)
@@ -128,6 +139,7 @@ class NumberTable(QWidget):
         bar.addWidget(self.filter, 1)
         bar.addWidget(self._count)
         bar.addStretch(1)
+        bar.addWidget(self.pin)
         bar.addWidget(copy)
         bar.addWidget(export)
         layout = QVBoxLayout(self)
@@ -135,3 +147,8 @@ class NumberTable(QWidget):
         layout.setSpacing(2)
         layout.addLayout(bar)
         layout.addWidget(self.table, 1)
+
+
+def _differing(pairs: Sequence[NumberPair]) -> Text:
+    count = sum(pair.differs for pair in pairs)
+    return tr("{count} of {total} numbers differ", count=count, total=len(pairs))

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic
+from typing import Generic
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QWidget
 
 from core import language
 from core.contracts.claims import Finding
@@ -21,6 +16,7 @@ from core.contracts.params import Params
 from core.contracts.result import Message, Result
 from core.contracts.text import EMPTY, Text, sentences, tr, tr_in
 from core.contracts.topic import Topic
+from core.run_files import SavedRun
 from gui import translation
 from gui.page.banner import Banner
 from gui.page.card_spec import CardSpec, Strip
@@ -29,7 +25,10 @@ from gui.page.history import HistoryPanel
 from gui.page.log import LogPanel
 from gui.page.notes import NotesPanel
 from gui.page.number_table import NumberTable
-from gui.page.page_layout import is_layout
+from gui.page.page_frame import lay_out
+from gui.page.pinned_bar import PinnedBar
+from gui.page.recorded_bar import RecordedBar
+from gui.page.selected_views import SelectedViews
 from gui.page.selection import Selection, SelectionModel
 from gui.page.side_panel import SidePanel
 from gui.page.source import SourceView
@@ -37,10 +36,9 @@ from gui.page.stage import Stage
 from gui.page.state import P, PageState, R
 from gui.page.tabs import TabsBelow
 from gui.translation import show_text
-from gui.widgets.fitted_label import FittedLabel
+from gui.widgets.data_table import DataTable, table_of
+from gui.widgets.empty_sentence import EmptySentence
 from gui.widgets.scroll import VerticalScroll
-
-_SIDE_PX = 304
 
 
 class Page(QWidget, Generic[P, R]):
@@ -48,20 +46,26 @@ class Page(QWidget, Generic[P, R]):
 
     A page never computes and never runs anything: the controller calls it with plans and results, which it keeps.
     Views that pick something call `self.selection.update(...)`; `select` is called when the selection changed, and
-    after every `draw`. `set_provenance` of a card gives the provenance of its numbers; whether it is stale is derived.
+    after every `draw`. `presented` carries a finished run that is in view now. `set_provenance` of a card gives the
+    provenance of its numbers; whether it is stale is derived.
     """
 
     params_changed = Signal(object)
+    presented = Signal(object)
     run_requested = Signal(str)
     cancel_requested = Signal()
     restart_requested = Signal()
+    withdraw_requested = Signal()
+    pin_requested = Signal(bool)
+    came_into_view = Signal()
 
     def __init__(self, topic: Topic, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.topic = topic
         self.state: PageState[P, R] | None = None
         self.selection = SelectionModel(self)
-        self.banner = Banner()
+        self.banner, self.recorded, self.pinned_bar = Banner(), RecordedBar(), PinnedBar()
+        self._pinned: PageState[P, R] | None = None
         self.stage = Stage()
         self.plots, self.cards = self.stage.grid, self.stage.cards
         self.side = SidePanel(topic.params)
@@ -73,13 +77,17 @@ class Page(QWidget, Generic[P, R]):
         self.history = HistoryPanel()
         self.log = LogPanel()
         self._warned = EMPTY
+        self.awaits_run = False
+        """Whether the run that it opens with is being read: what a run would show says nothing until then."""
         self._drawn_in = language.current()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # its keys work from anywhere in it, and Tab goes to its parts
+        show_text(self.setAccessibleName, topic.title)
         self._lay_out()
         self._connect()
         for part in self.build():
             self.stage.place(part)
         self.link()
+        self.views_in_front = SelectedViews(self, self.selection)
         translation.notifier().changed.connect(self._retranslate)
 
     # What a page declares and draws. A subclass overrides these.
@@ -131,14 +139,26 @@ class Page(QWidget, Generic[P, R]):
     def toggle_play(self) -> None:
         """Play or pause (space)."""
 
+    def open_dropped(self, path: str) -> bool:
+        """Open a file or folder that was dropped on the window and is no saved run. False where it is nothing for this
+        page."""
+        return False
+
     def _redraw(self, state: PageState[P, R]) -> None:
         before = None if self.state is None else self.state.result
-        self.state = state
+        self.state = state = replace(state, pinned=self._pinned)
         if state.result is not before:
             self.draw_result(state.result)
         self.draw(state)
-        self.select(self.selection.selection)
+        self._show_selection(self.selection.selection)
         self.stage.set_outdated(state.outdated)
+        self.pinned_bar.compare_with(state.form_params if state.result is None else state.result.params)
+
+    def _draw_anew(self) -> None:
+        """Plan and run are the same, and something else has changed that every picture shows."""
+        if self.state is not None:
+            self.draw_result(self.state.result)
+            self._redraw(self.state)
 
     # What the controller calls.
 
@@ -148,32 +168,73 @@ class Page(QWidget, Generic[P, R]):
         return False
 
     @property
+    def of_a(self) -> R | None:
+        """The run that is pinned as A, for pictures that draw it behind the one in view."""
+        return None if self.state is None else self.state.of_a
+
+    @property
     def params(self) -> Params:
         """The last valid parameters of the form."""
         return self.form.params
 
+    def show_origin(self, recorded: SavedRun | None) -> None:
+        """Whether what is presented from now on is a recorded run, with its environment, or one of this machine."""
+        self.recorded.show_run(recorded)
+
+    def await_run(self, awaits_run: bool) -> None:
+        """Whether the run that the page opens with is being read; no longer where there is none."""
+        if awaits_run == self.awaits_run:
+            return
+        self.awaits_run = awaits_run
+        self.claims.hold_back(awaits_run)
+        for sentence in self.findChildren(EmptySentence):
+            sentence.update()
+
+    @property
+    def printed_tables(self) -> list[DataTable]:
+        """What is printed beside the pictures, which cannot be scrolled on paper: parameters, claims, numbers."""
+        parameters = self.params.model_dump(mode="json")
+        numbers = self.numbers.data_table()
+        return [
+            table_of({"parameter": parameters, "value": map(str, parameters.values())}),
+            self.claims.data_table(),
+            *([] if numbers is None else [numbers]),
+        ]
+
     def present(self, result: Result, findings: Mapping[str, Finding]) -> None:
         """Show a finished run everywhere: plots, claims, numbers, source, and its messages."""
+        self.await_run(False)
         self.show_result(result)
         self.claims.show_findings(findings)
         tested = tr("Claims {tested}/{total}", tested=self.claims.tested(), total=len(self.topic.claims))
         show_text(self.tabs.setTabText, 0, tested)
-        self.numbers.set_metrics(result.metrics)
+        self.numbers.set_metrics(self.recorded.metrics_of(result))
         self.source.set_sources(result.sources)
         self.source.annotate_bytes(result.lines)
         self._announce(result.messages)
+        self.presented.emit(result)
+
+    def show_pinned(self, saved: SavedRun | None, plan: P | None = None) -> None:
+        """Compare the next runs with this one, A; `plan` is that of its parameters. None compares with nothing."""
+        self._pinned = None if saved is None or plan is None else PageState(saved.result.params, plan, saved.result)
+        self.pinned_bar.show_pinned(saved)
+        self.numbers.set_pinned(None if saved is None else saved.result.metrics)
+        if self.state is not None:
+            self.state = replace(self.state, pinned=self._pinned)
+            self._draw_anew()
 
     def withdraw(self) -> None:
         """Remove the run: the page is as before its first run."""
+        self.show_origin(None)
         self.clear_result()
         self.claims.show_findings({})
         show_text(self.tabs.setTabText, 0, tr("Claims"))
         self.numbers.set_metrics({})
         self.source.set_sources([])
         self._announce(())
-        self.run_bar.show_ended(tr("Not run yet"), completed=False)
 
     def show_started(self, phase: Text | str) -> None:
+        self.await_run(False)
         self.banner.hide()
         self.run_bar.show_started(phase)
 
@@ -215,42 +276,17 @@ class Page(QWidget, Generic[P, R]):
             return False
         return True
 
-    def save_state(self) -> dict[str, Any]:
-        """What is remembered between sessions: JSON values only."""
-        return {
-            "params": self.form.params.model_dump(mode="json"),
-            "plots": self.plots.save_state(),
-            "vertical": self.lower.save_sizes(),
-            "tab": self.tabs.currentIndex(),
-            "tabs_open": self.lower.chosen,
-            "side": not self.side.isHidden(),
-            "device": self.run_bar.device.currentText(),
-        }
-
-    def restore_layout(self, state: Mapping[str, Any]) -> None:
-        """Restore the layout from `save_state`; one of other types is ignored as a whole. The caller restores the
-        parameters, or shows others."""
-        if not is_layout(state):
-            return
-        self.plots.restore_state(state.get("plots", []))
-        self.lower.restore_sizes(state.get("vertical", []))
-        self.tabs.setCurrentIndex(state.get("tab", 0))
-        self.lower.set_open(state.get("tabs_open"))
-        self.run_bar.device.setCurrentText(state.get("device", "auto"))
-        if not state.get("side", True):
-            self.side.hide()
-
     def _retranslate(self) -> None:
         """Draw in the new language: at once where the page is in view, else when it is shown."""
         self._drawn_in = language.current() if self.isVisible() else ""
-        if self._drawn_in and self.state is not None:
-            self.draw_result(self.state.result)
-            self._redraw(self.state)
+        if self._drawn_in:
+            self._draw_anew()
 
     def showEvent(self, event: QShowEvent) -> None:
         if self._drawn_in != language.current():
             self._retranslate()
         super().showEvent(event)
+        self.came_into_view.emit()
 
     def _connect(self) -> None:
         self.form.changed.connect(self.params_changed)
@@ -261,11 +297,18 @@ class Page(QWidget, Generic[P, R]):
         self.selection.changed.connect(self._select)
         self.banner.dismissed.connect(self.form.clear_problem)
         self.banner.restart_requested.connect(self.restart_requested)
+        self.recorded.closed.connect(self.withdraw_requested)
+        self.pinned_bar.unpin_requested.connect(lambda: self.pin_requested.emit(False))
+        self.numbers.pin_requested.connect(self.pin_requested)
 
     def _select(self, selection: Selection) -> None:
         function = selection.get("function")
         line = selection.get("line")
         self.source.pick(function if isinstance(function, str) else None, line if isinstance(line, int) else None)
+        self._show_selection(selection)
+
+    def _show_selection(self, selection: Selection) -> None:
+        self.views_in_front.show(selection)
         self.select(selection)
 
     def _announce(self, messages: Sequence[Message]) -> None:
@@ -281,15 +324,6 @@ class Page(QWidget, Generic[P, R]):
         self._warned = warned
 
     def _lay_out(self) -> None:
-        self._title = QLabel()
-        show_text(self._title.setText, self.topic.title)
-        self._title.setProperty("role", "heading")
-        self._question = FittedLabel(self.topic.question, role="question")
-        header = QHBoxLayout()
-        header.setContentsMargins(2, 0, 0, 0)
-        header.setSpacing(12)
-        header.addWidget(self._title)
-        header.addWidget(self._question, 1, Qt.AlignmentFlag.AlignBottom)
         panels = (
             (tr("Claims"), self.claims),
             (tr("Notes"), self.notes),
@@ -300,15 +334,4 @@ class Page(QWidget, Generic[P, R]):
         )
         self.lower = TabsBelow(VerticalScroll(self.stage), panels)
         self.tabs = self.lower.tabs
-        centre = QVBoxLayout()
-        centre.setContentsMargins(12, 8, 12, 8)
-        centre.setSpacing(8)
-        centre.addLayout(header)
-        centre.addWidget(self.banner)
-        centre.addWidget(self.lower, 1)
-        self.side.setFixedWidth(_SIDE_PX)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(centre, 1)
-        layout.addWidget(self.side)
+        lay_out(self, self.topic, (self.recorded, self.pinned_bar, self.banner), self.lower, self.side)

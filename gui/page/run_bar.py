@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
+from gui.page.device_choice import DeviceChoice
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
+from gui.zoom import Px
 
-DEVICES = ("auto", "cpu", "cuda")
 _PROGRESS_STEPS = 1000
 _ELAPSED_EVERY_MS = 200
-_BUTTON_PX = 28
+_BUTTON_PX = Px(28)
 """The height that Chinese needs, in every language."""
 
 
@@ -35,16 +37,14 @@ class RunBar(QWidget):
         show_text(self.cancel_button.setText, tr("Cancel"))
         show_text(self.cancel_button.setToolTip, tr("Stop the run (Esc)"))
         self.cancel_button.setEnabled(False)
-        self.device = QComboBox()
-        self.device.addItems(DEVICES)
-        show_text(self.device.setToolTip, tr("The device to run on. “auto” uses the GPU if there is one."))
+        self.device = DeviceChoice()
+        self.live = QCheckBox()
+        show_text(self.live.setText, tr("Live"))
+        self.live.hide()  # until something makes live runs
         self.progress = QProgressBar()
         self.progress.setRange(0, _PROGRESS_STEPS)
         self.progress.setTextVisible(False)
-        self._phase = QLabel()
-        show_text(self._phase.setText, tr("Not run yet"))
-        self._phase.setProperty("role", "small")
-        self._phase.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._phase = FittedLabel(tr("Not run yet"))
         for button in (self.run_button, self.cancel_button):
             button.setMinimumHeight(_BUTTON_PX)
         self._elapsed = QLabel()
@@ -71,7 +71,7 @@ class RunBar(QWidget):
     def request_run(self) -> None:
         """What the Run button does. A run that is still going is replaced."""
         if self._valid:
-            self.run_requested.emit(self.device.currentText())
+            self.run_requested.emit(self.device.device)
 
     def request_cancel(self) -> None:
         if self.running:
@@ -86,13 +86,13 @@ class RunBar(QWidget):
         self._started_at = time.monotonic()
         self.cancel_button.setEnabled(True)
         self.progress.setValue(0)
-        self._set_phase(phase)
+        self._phase.set_wordings(phase)
         self._timer.start()
         self._show_elapsed()
 
     def show_progress(self, done: float, total: float, phase: Text | str) -> None:
         self.progress.setValue(round(_PROGRESS_STEPS * min(1.0, done / total)) if total > 0 else 0)
-        self._set_phase(phase)
+        self._phase.set_wordings(phase)
 
     def show_ended(self, phase: Text | str, *, completed: bool) -> None:
         """The run is over; a completed one leaves the bar full."""
@@ -101,11 +101,7 @@ class RunBar(QWidget):
         self._timer.stop()
         self.cancel_button.setEnabled(False)
         self.progress.setValue(_PROGRESS_STEPS if completed else 0)
-        self._set_phase(phase)
-
-    def _set_phase(self, phase: Text | str) -> None:
-        show_text(self._phase.setText, phase)
-        show_text(self._phase.setToolTip, phase)
+        self._phase.set_wordings(phase)
 
     def _show_elapsed(self) -> None:
         self._elapsed.setText(f"{time.monotonic() - self._started_at:.1f} s")
@@ -119,7 +115,8 @@ class RunBar(QWidget):
         grid.addWidget(self.run_button, 0, 0, 1, 2)
         grid.addWidget(self.cancel_button, 0, 2)
         grid.addWidget(label, 1, 0)
-        grid.addWidget(self.device, 1, 1, 1, 2)
+        grid.addWidget(self.device, 1, 1)
+        grid.addWidget(self.live, 1, 2)
         grid.addWidget(self.progress, 2, 0, 1, 3)
         grid.addWidget(self._phase, 3, 0, 1, 2)
         grid.addWidget(self._elapsed, 3, 2, Qt.AlignmentFlag.AlignRight)

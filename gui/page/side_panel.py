@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, QTimer
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -37,6 +37,13 @@ class SidePanel(QFrame):
         stack.canRedoChanged.connect(self._buttons["redo"].setEnabled)
         self._recolour()
         theme.notifier().changed.connect(self._recolour)
+
+    def reveal(self, name: str) -> None:
+        """Show the panel, and the field of a parameter in it, ready to type."""
+        self.show()
+        field = self.form.fields[name]
+        field.take_focus()
+        QTimer.singleShot(0, field, lambda: self._scroll.ensureWidgetVisible(field))  # once it has been laid out
 
     def _button(self, name: str, tip: Text, key: QKeySequence.StandardKey | None, action: object) -> QToolButton:
         button = QToolButton()
@@ -77,7 +84,8 @@ class SidePanel(QFrame):
         run.addWidget(rule)
         run.addLayout(bar)
         layout.addLayout(run)
-        layout.addWidget(VerticalScroll(body), 1)
+        self._scroll = VerticalScroll(body)
+        layout.addWidget(self._scroll, 1)
 
     def _recolour(self) -> None:
         colours = theme.current()

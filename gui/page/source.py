@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
@@ -15,6 +15,7 @@ from core.format import format_quantity
 from core.outside import shown_label
 from gui.translation import show_text
 from gui.widgets.code_view import CodeView
+from gui.widgets.empty_sentence import EmptySentence
 
 _FORMS = ("Triton", "TTIR")
 
@@ -34,6 +35,7 @@ class SourceView(QWidget):
         self.kernels = QTabBar()
         self.kernels.setExpanding(False)
         self.kernels.setDrawBase(False)
+        show_text(self.kernels.setAccessibleName, tr("Kernel shown"))
         self.forms = {name: QPushButton(name) for name in _FORMS}
         self._file = QLabel()
         self._file.setProperty("role", "small")
@@ -59,8 +61,8 @@ class SourceView(QWidget):
         for source in self._sources:
             self.kernels.addTab(shown_label(f"{source.kernel} · {source.function}"))
         self.kernels.blockSignals(False)
-        for button in self.forms.values():
-            button.setVisible(bool(self._sources))
+        for part in (self.kernels, *self.forms.values()):
+            part.setVisible(bool(self._sources))
         self._select_function(chosen)
         self._show_current()
 
@@ -141,10 +143,8 @@ class SourceView(QWidget):
         return view
 
     def _lay_out(self) -> None:
-        self._nothing = QLabel()
-        show_text(self._nothing.setText, self._empty_text)
+        self._nothing = EmptySentence(self._empty_text)
         self._nothing.setProperty("role", "empty")
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(self._nothing)
         bar = QHBoxLayout()
         bar.setContentsMargins(8, 0, 8, 2)

@@ -16,13 +16,15 @@ R = TypeVar("R", bound=Result)
 class PageState(Generic[P, R]):
     """`plan` is that of `params`; `result` is the last run, which may have had other parameters.
 
-    `params` are those of the form, unless `form` is given: then the form has others, which are not drawn.
+    `params` are those of the form, unless `form` is given: then the form has others, which are not drawn. `pinned` is
+    the state of run A, which is drawn behind: it has a result.
     """
 
     params: Params
     plan: P
     result: R | None = None
     form: Params | None = None
+    pinned: PageState[P, R] | None = None
 
     @property
     def form_params(self) -> Params:
@@ -33,6 +35,12 @@ class PageState(Generic[P, R]):
     def outdated(self) -> bool:
         """Whether the last run had other parameters than the form. Nothing else decides this."""
         return self.result is not None and not self.result.is_run_of(self.form_params)
+
+    @property
+    def of_a(self) -> R | None:
+        """The run that is pinned as A, unless it is the one that is shown."""
+        a = None if self.pinned is None else self.pinned.result
+        return None if a is self.result else a
 
     @property
     def fitting(self) -> R | None:

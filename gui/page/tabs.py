@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
@@ -13,9 +13,10 @@ from gui import theme
 from gui.icons import icon
 from gui.translation import show_text
 from gui.widgets.splitter import SharedSplitter
+from gui.zoom import Px
 
 _UPPER_SHARE, _LOWER_SHARE = 18, 7
-_OPEN_FROM_PX = 700
+_OPEN_FROM_PX = Px(700)
 """Below this height the plots need all the space: the tabs start collapsed."""
 _UNLIMITED_PX = 16_777_215
 
@@ -29,6 +30,8 @@ class TabsBelow(SharedSplitter):
     def __init__(self, upper: QWidget, panels: Sequence[tuple[Text, QWidget]], parent: QWidget | None = None) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        for part in (self.tabs, self.tabs.tabBar()):
+            show_text(part.setAccessibleName, tr("Claims, notes, source, numbers, history and log"))
         for index, (title, panel) in enumerate(panels):
             self.tabs.addTab(panel, "")
             show_text(self.tabs.setTabText, index, title)
@@ -63,8 +66,19 @@ class TabsBelow(SharedSplitter):
         self._chosen = chosen
         self._arrange()
 
+    def reveal(self, panel: QWidget) -> None:
+        """Open the tabs at that panel."""
+        self.tabs.setCurrentWidget(panel)
+        self.set_open(True)
+
     def toggle(self) -> None:
         self.set_open(not self.is_open)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """A page is laid out before it is in its window, which has the style."""
+        super().showEvent(event)
+        if not self.is_open:
+            self._fit_bar()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -91,11 +105,15 @@ class TabsBelow(SharedSplitter):
             self._frame.setMaximumHeight(_UNLIMITED_PX)
         else:
             self._open_sizes = self.sizes()
-            self._frame.setFixedHeight(self.tabs.tabBar().sizeHint().height() + 2)
+            self._fit_bar()
         self._panels.setVisible(is_open)
         self.handle(1).setEnabled(is_open)
         self.share(self._open_sizes if is_open else [1, 0])
         self._show_chevron()
+
+    def _fit_bar(self) -> None:
+        """As low as the bar of the tabs."""
+        self._frame.setFixedHeight(self.tabs.tabBar().sizeHint().height() + 2)
 
     def _show_chevron(self) -> None:
         self.chevron.setIcon(icon("collapse" if self.is_open else "expand", theme.current().muted))

@@ -7,10 +7,11 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.claims import Verdict
-from core.contracts.result import Provenance
-from core.contracts.text import EMPTY, Text, tr
+from core.contracts.provenance import Provenance
+from core.contracts.text import EMPTY, Text, sentences, tr
 from gui import theme, translation
 from gui.translation import show_text
+from gui.zoom import Px
 
 EXPLANATIONS = {
     Provenance.MEASURED: tr("Measured: timed or counted on a real GPU."),
@@ -19,8 +20,8 @@ EXPLANATIONS = {
     Provenance.MODELLED: tr("Modelled: computed from a formula. Nothing was run."),
     Provenance.RECORDED: tr("Recorded: measured earlier, on the hardware that is named."),
 }
-_HEIGHT_PX = 16
-_PADDING_PX = 6
+_HEIGHT_PX = Px(16)
+_PADDING_PX = Px(6)
 
 
 def paint_chip(painter: QPainter, rect: QRectF, text: str, colour: str, surface: str) -> None:
@@ -81,20 +82,37 @@ class ProvenanceBadge(Chip):
 
     def __init__(self, provenance: Provenance | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
-        self.set_provenance(provenance)
+        self._provenance = provenance
+        self._is_recorded = False
+        self._show()
 
     @property
     def provenance(self) -> Provenance | None:
+        """How the run obtained the numbers, wherever it was made."""
         return self._provenance
 
+    @property
+    def shown(self) -> Provenance | None:
+        """What the badge says: numbers of a recorded run are recorded ones."""
+        is_of_record = self._is_recorded and self._provenance is not None and self._provenance.is_of_a_run
+        return Provenance.RECORDED if is_of_record else self._provenance
+
     def colour(self) -> str:
-        provenance = self._provenance
-        return theme.current().muted if provenance is None else theme.current().provenance[provenance]
+        return theme.current().muted if self.shown is None else theme.current().provenance[self.shown]
 
     def set_provenance(self, provenance: Provenance | None) -> None:
         self._provenance = provenance
-        show_text(self.setToolTip, "" if provenance is None else EXPLANATIONS[provenance])
-        self.set_text(EMPTY if provenance is None else provenance.label)
+        self._show()
+
+    def set_recorded(self, is_recorded: bool) -> None:
+        """Whether the run beside it is a recorded one."""
+        self._is_recorded = is_recorded
+        self._show()
+
+    def _show(self) -> None:
+        kinds = dict.fromkeys(kind for kind in (self.shown, self._provenance) if kind is not None)
+        show_text(self.setToolTip, sentences(*(EXPLANATIONS[kind] for kind in kinds)))
+        self.set_text(EMPTY if self.shown is None else self.shown.label)
 
 
 class VerdictChip(Chip):

@@ -30,10 +30,12 @@ class BadgedMetrics(QWidget):
         return tuple(number for strip in self.strips for number in strip.numbers)
 
     def set_groups(self, groups: Sequence[tuple[Provenance | None, Sequence[Number]]]) -> None:
-        """Show one or two groups of numbers, each under its badge; None has no badge."""
+        """Show one or two groups of numbers, each under its badge; None has no badge. Without any number, the first
+        strip says that they will appear."""
         padded = [*groups, *[(None, ())] * (len(self.strips) - len(groups))]
+        is_empty = not any(numbers for _, numbers in groups)
         for index, (provenance, numbers) in enumerate(padded):
             self.strips[index].set_numbers(numbers)
-            self.strips[index].setVisible(bool(numbers))
-            self.badges[index].set_provenance(provenance)
+            self.strips[index].setVisible(bool(numbers) or (is_empty and not index))
+            self.badges[index].set_provenance(provenance if numbers else None)
             self._line.setStretch(2 * index, self.strips[index].needed_px)

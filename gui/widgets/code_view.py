@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QShowEvent,
     QSyntaxHighlighter,
     QTextBlock,
     QTextCharFormat,
@@ -20,10 +24,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
+from core.contracts.text import tr
 from core.outside import cleaned
 from gui import theme
+from gui.translation import show_text
+from gui.widgets.keyboard_nav import PICKS
+from gui.zoom import Px
 
-_PADDING_PX = 8
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+
+_PADDING_PX = Px(8)
 
 
 class CodeView(QPlainTextEdit):
@@ -47,6 +58,7 @@ class CodeView(QPlainTextEdit):
         super().__init__(parent)
         self.setProperty("role", "code")
         self.setReadOnly(True)
+        show_text(self.setAccessibleName, tr("Source code: Return selects the line of the cursor"))
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setFont(theme.mono_font())
         self._first_line = first_line
@@ -54,6 +66,9 @@ class CodeView(QPlainTextEdit):
         self._line: int | None = None
         self._gutter = _Gutter(self)
         self._colours = _Colours(self.document(), language)
+        self.setTextInteractionFlags(
+            self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a movable cursor
+        )
         self.setPlainText(cleaned(text) if is_cleaned else text)
         self.blockCountChanged.connect(self._fit_gutter)
         self.updateRequest.connect(self._scroll_gutter)
@@ -83,6 +98,17 @@ class CodeView(QPlainTextEdit):
         super().mouseReleaseEvent(event)
         if event.button() is Qt.MouseButton.LeftButton and not self.textCursor().hasSelection():
             self._pick_at(event.position().toPoint().y())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return selects the line of the cursor, as a click does; with Ctrl where the text can be edited."""
+        if event.key() in PICKS and (self.isReadOnly() or event.modifiers() & Qt.KeyboardModifier.ControlModifier):
+            self._pick_at(self.cursorRect().center().y())
+        else:
+            super().keyPressEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._colours.begin()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -177,25 +203,42 @@ class _Gutter(QWidget):
         return widest + _PADDING_PX if widest else 0
 
 
+@cache
+def _lexer(language: str) -> Lexer:
+    from pygments.lexers import get_lexer_by_name
+
+    return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+
+
 class _Colours(QSyntaxHighlighter):
-    """Colours from pygments. A document is lexed as a whole, once for each revision of its text."""
+    """Colours from pygments. A document is lexed as a whole, once for each revision of its text.
+
+    The first lexer of a language takes 100 ms to make, so nothing is coloured before somebody sees it.
+    """
 
     def __init__(self, document: QTextDocument, language: str) -> None:
         super().__init__(document)
-        from pygments.lexers import get_lexer_by_name  # takes 30 ms, and is needed only once code is shown
-
-        self._lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        self._language = language
+        self._is_seen = False
         self._formats: dict[str, QTextCharFormat] = {}
         self._spans: list[list[tuple[int, int, str]]] = []
         self._continues: set[int] = set()
         self._revision = -1
         self.recolour()
 
+    def begin(self) -> None:
+        """The document is seen from now on."""
+        if not self._is_seen:
+            self._is_seen = True
+            self.rehighlight()
+
     def recolour(self) -> None:
         self._formats = {kind: _format(colour) for kind, colour in theme.current().code.items()}
         self.rehighlight()
 
     def highlightBlock(self, text: str) -> None:
+        if not self._is_seen or self.document().isEmpty():
+            return
         if self._revision != self.document().revision() or len(self._spans) != self.document().blockCount():
             self._revision, self._spans = self.document().revision(), self._lex()
         number = self.currentBlock().blockNumber()
@@ -208,7 +251,7 @@ class _Colours(QSyntaxHighlighter):
         spans: list[list[tuple[int, int, str]]] = [[]]
         column = 0
         self._continues = set()
-        for token, text in self._lexer.get_tokens(self.document().toPlainText()):
+        for token, text in _lexer(self._language).get_tokens(self.document().toPlainText()):
             kind = _kind(str(token))
             for index, part in enumerate(text.split("\n")):
                 if index:

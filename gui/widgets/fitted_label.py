@@ -12,9 +12,10 @@ from core.contracts.text import Text
 from core.outside import shown_label
 from gui import theme
 from gui.translation import show_text
+from gui.zoom import Px
 
 _FEW_LETTERS = 4
-_LEAST_PX = 24
+_LEAST_PX = Px(24)
 
 
 class FittedLabel(QLabel):

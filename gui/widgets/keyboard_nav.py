@@ -16,6 +16,8 @@ from gui.translation import show_text
 
 STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 """(rows down, columns right) by key."""
+PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+"""The keys that pick what the arrows have reached, as a click does: Return, and Enter beside the digits."""
 
 
 def keeps_arrows(event: QEvent) -> bool:

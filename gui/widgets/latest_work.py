@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import EMPTY, Text, tr
+from gui.widgets.thread_clock import ThreadClock
 
 THREAD_NAME = "latest-work"
 
@@ -35,6 +37,8 @@ class LatestWork(QObject):
         self._generation = 0
         self._waiting: Callable[[], Any] | None = None
         self._working = False
+        self.clock = ThreadClock()
+        """That of the thread at work."""
         # One for all answers: an answer on its way would be lost if its sender were deleted.
         self._outbox = _Outbox()
         self._outbox.answered.connect(self._answered)
@@ -81,7 +85,8 @@ class LatestWork(QObject):
         if work is None:
             return
         self._working = True
-        arguments = (work, self._generation, self._outbox)
+        self.clock = ThreadClock()
+        arguments = (work, self._generation, self._outbox, self.clock)
         threading.Thread(target=_do, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def _answered(self, generation: int, answer: Any, sentence: Text) -> None:
@@ -94,7 +99,8 @@ class LatestWork(QObject):
         self._start()
 
 
-def _do(work: Callable[[], Any], generation: int, outbox: _Outbox) -> None:
+def _do(work: Callable[[], Any], generation: int, outbox: _Outbox, clock: ThreadClock) -> None:
+    clock.start()
     try:
         answer, sentence = work(), EMPTY
     except TilescopeError as error:
@@ -102,4 +108,5 @@ def _do(work: Callable[[], Any], generation: int, outbox: _Outbox) -> None:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         answer, sentence = None, tr("This could not be drawn: {reason}", reason=reason)
-    outbox.answered.emit(generation, answer, sentence)
+    with suppress(RuntimeError):  # the program is ending, and Qt with it: nobody waits for the answer
+        outbox.answered.emit(generation, answer, sentence)

@@ -6,19 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QLinearGradient, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.text import Text
 from gui import theme as themes
 from gui.theme import Theme
 from gui.widgets.figure import Canvas
+from gui.zoom import Px
 
-_SWATCH_PX, _STRIP_PX = 10, 30
-_GAP_PX = 5
-_BETWEEN_PX, _CLOSE_PX = 10, 4
-_LEFT_PX = 2
+_SWATCH_PX, _STRIP_PX = Px(10), Px(30)
+_GAP_PX = Px(5)
+_BETWEEN_PX, _CLOSE_PX = Px(10), Px(4)
+_LEFT_PX = Px(2)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Entry:
         return _STRIP_PX if self.scale else _SWATCH_PX
 
 
+_MOST_WIDTHS = 16
+"""For so many widths, a legend keeps where its entries are."""
+
+
 class Legend(Canvas):
     """Entries in one row. If they do not fit they move closer together; if they still do not, they wrap into more rows.
     An entry that is wider than a row ends with an ellipsis."""
@@ -43,6 +48,7 @@ class Legend(Canvas):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.entries: tuple[Entry, ...] = ()
+        self._placed: dict[int, list[list[tuple[Entry, QRectF]]]] = {}
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy = self.sizePolicy()
         policy.setHeightForWidth(True)
@@ -54,13 +60,14 @@ class Legend(Canvas):
         before, self.entries = self.entries, tuple(entries)
         if self.entries == before:
             return
+        self._placed.clear()
         self._fit()
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
-        width = sum(self._width_of(entry) + _BETWEEN_PX for entry in self.entries)
+        width = sum(_width_px(entry, metrics) + _BETWEEN_PX for entry in self.entries)
         return QSize(width, metrics.height() + 4)
 
     def minimumSizeHint(self) -> QSize:
@@ -75,7 +82,16 @@ class Legend(Canvas):
 
     def rows(self, width: int) -> list[list[tuple[Entry, QRectF]]]:
         """The entries of each row with their boxes, swatch and name, in a legend of that width."""
-        widths = [min(self._width_of(entry), width - _LEFT_PX) for entry in self.entries]
+        if width not in self._placed:  # a layout asks several times, and so does each repaint
+            if len(self._placed) >= _MOST_WIDTHS:
+                self._placed.clear()
+            self._placed[width] = self._place(width)
+        return self._placed[width]
+
+    def _place(self, width: int) -> list[list[tuple[Entry, QRectF]]]:
+        metrics = self.fontMetrics()
+        row_px = metrics.height() + 4
+        widths = [min(_width_px(entry, metrics), width - _LEFT_PX) for entry in self.entries]
         between = float(_CLOSE_PX)
         if self.entries:
             spare = width - _LEFT_PX - sum(widths)
@@ -86,13 +102,12 @@ class Legend(Canvas):
             if not rows or x + needed > width:
                 rows.append([])
                 x = float(_LEFT_PX)
-            top = (len(rows) - 1) * self._row_px()
-            rows[-1].append((entry, QRectF(x, top, max(0, needed), self._row_px())))
+            rows[-1].append((entry, QRectF(x, (len(rows) - 1) * row_px, max(0, needed), row_px)))
             x += needed + between
         return rows
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
-        rows = self.rows(self.width())
+        rows, metrics = self.rows(self.width()), self.fontMetrics()
         painter.translate(0, max(0, (self.height() - len(rows) * self._row_px()) // 2))
         for entry, box in (placed for row in rows for placed in row):
             swatch = QRectF(box.left(), box.center().y() - _SWATCH_PX / 2, entry.swatch_px, _SWATCH_PX)
@@ -100,23 +115,30 @@ class Legend(Canvas):
             words = box.adjusted(entry.swatch_px + _GAP_PX, 0, 0, 0)
             painter.setPen(QColor(theme.muted))
             label = str(entry.label)
-            if self.fontMetrics().horizontalAdvance(label) > words.width():
-                label = self.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, int(words.width()))
+            if metrics.horizontalAdvance(label) > words.width():
+                label = metrics.elidedText(label, Qt.TextElideMode.ElideRight, int(words.width()))
             painter.drawText(words.adjusted(0, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, label)
-
-    def _width_of(self, entry: Entry) -> int:
-        return entry.swatch_px + _GAP_PX + self.fontMetrics().horizontalAdvance(str(entry.label))
 
     def _row_px(self) -> int:
         return self.fontMetrics().height() + 4
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._placed.clear()
+
     def _retranslate(self) -> None:
         super()._retranslate()
+        self._placed.clear()
         self._fit()
 
     def _fit(self) -> None:
         """Take the height that the rows need: not every layout asks for it."""
         self.setMinimumHeight(self.heightForWidth(self.width()))
+
+
+def _width_px(entry: Entry, metrics: QFontMetrics) -> int:
+    return int(entry.swatch_px + _GAP_PX) + metrics.horizontalAdvance(str(entry.label))
 
 
 def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:

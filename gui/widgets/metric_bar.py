@@ -14,10 +14,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from core.contracts.text import tr
 from gui import theme as themes
 from gui.theme import Theme
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
+from gui.zoom import Px
 
-HEIGHT_PX = 44
-_LEFT_PX, _RIGHT_PX = 12, 6
+HEIGHT_PX = Px(44)
+_LEFT_PX, _RIGHT_PX = Px(12), Px(6)
 Tone = Literal["plain", "good", "bad"]
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -42,6 +44,8 @@ class Number:
 class MetricBar(Figure):
     """Numbers in columns, the value large, its name small below. The columns are equally wide unless that would cut a
     text."""
+
+    tip_floats = True
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(tr("The numbers appear here once the parameters are valid."), parent)
@@ -68,6 +72,10 @@ class MetricBar(Figure):
             return
         self._strip.update()
         self.show_content()
+
+    def data_table(self) -> DataTable | None:
+        """One row per number, as it is shown."""
+        return table_of({"name": [each.label for each in self.numbers], "shown": [each.value for each in self.numbers]})
 
     def restyle(self, theme: Theme) -> None:
         self._strip.update()

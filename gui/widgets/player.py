@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap, QPolygonF, QResizeEvent
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
 from core.contracts.text import Text, tr
+from gui import motion
 from gui import theme as themes
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.figure import frame_focus
+from gui.zoom import Px
 
 SPEEDS = (1, 4, 16, 64, 256, 1024)
 """Steps per second."""
 _FRAME_MS = 33
-_ICON_PX = 16
-_SPEED_PX = 68
+_ICON_PX = Px(16)
+_SPEED_PX = Px(68)
 _ENDS = ("first", "last")
-_SLIDER_PX = 40
+_SLIDER_PX = Px(40)
 """If less than this is left for the slider, the buttons for the first and last step are hidden; Home and End work."""
 
 
@@ -56,6 +59,7 @@ class Player(QWidget):
         self._label.setProperty("role", "small")
         self.speed = QComboBox()
         self.speed.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        show_text(self.speed.setAccessibleName, tr("Speed in steps per second (+ and -)"))
         show_text(self.speed.setToolTip, tr("Speed in steps per second (+ and -)"))
         for steps in SPEEDS:
             self.speed.addItem(f"{steps}/s", steps)
@@ -90,7 +94,9 @@ class Player(QWidget):
         self.slider.blockSignals(False)
         for widget in (self.slider, self.speed, *self._buttons.values()):
             widget.setEnabled(count > 1)
-        self._label.setMinimumWidth(self._label.fontMetrics().horizontalAdvance(f"{count:,} / {count:,}") + 4)
+        # It never shrinks: its width is part of the least width of the page, which a slider would lay out at each step.
+        needed_px = self._label.fontMetrics().horizontalAdvance(f"{count:,} / {count:,}") + 4
+        self._label.setMinimumWidth(max(self._label.minimumWidth(), needed_px))
         self._write_label()
         if count:
             self.step_changed.emit(self.step)
@@ -114,8 +120,11 @@ class Player(QWidget):
         self.set_step(self.step - 1)
 
     def play(self) -> None:
-        """Advance by itself; from the last step, start again at the first."""
+        """Advance by itself; from the last step, start again at the first. With reduced motion: one step."""
         if self._count < 2 or self.is_playing:
+            return
+        if motion.is_reduced():
+            self.set_step(self.step + 1 if self.step < self._count - 1 else 0)
             return
         if self.step >= self._count - 1:
             self.first()
@@ -147,6 +156,12 @@ class Player(QWidget):
 
     def _ends_px(self) -> int:
         return sum(self._buttons[name].sizeHint().width() + self.layout().spacing() for name in _ENDS)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            with QPainter(self) as painter:
+                frame_focus(painter, self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         page = max(1, self._count // 10)

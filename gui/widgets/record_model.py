@@ -14,6 +14,7 @@ from core.format import exact_quantity
 from core.outside import TIP_LIMIT, shown_label
 from gui import theme
 from gui.translation import plain_tip
+from gui.widgets.data_table import Value, is_plain, plain
 
 BAR_ROLE = Qt.ItemDataRole.UserRole
 """0 to 1: the length of the bar in a cell; None where there is none."""
@@ -70,6 +71,14 @@ class Column(Generic[R]):
         """What the cell shows."""
         value = self.value(row)
         return self.missing if value is None else shown_label(self.write(value))
+
+    def plain_value(self, row: R) -> Value:
+        """The value for other programs: a number or a text with all its digits. Of a record, what rows are sorted by
+        or, without that, what the cell shows."""
+        value = self.value(row)
+        if is_plain(value):
+            return plain(value)
+        return plain(self.order(row)) if self.order is not None else self.write(value)
 
     def exact(self, row: R) -> str:
         """The number with every digit and its unit; of any other value, the text."""

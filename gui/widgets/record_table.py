@@ -9,10 +9,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, listed, tr
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable
 from gui.widgets.record_model import Column, Filter, RecordModel, containing
-from gui.widgets.record_view import RecordView
+from gui.widgets.record_view import HOW_TO_SORT, RecordView
 from gui.widgets.table_view import TableOrSentence
 
 R = TypeVar("R")
@@ -23,6 +24,7 @@ class RecordTable(TableOrSentence, Generic[R]):
 
     `key` identifies a row; `picked` carries the row that the user clicked or walked to. `matches` turns a text into a
     filter; without it a row matches if one of its cells contains the text. `wrap` makes rows as high as their texts.
+    `hides_empty` leaves out columns in which no row has a value.
     """
 
     picked = Signal(object)
@@ -35,6 +37,7 @@ class RecordTable(TableOrSentence, Generic[R]):
         *,
         matches: Callable[[str], Filter[R] | None] | None = None,
         wrap: bool = False,
+        hides_empty: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         self.model: RecordModel[R] = RecordModel(columns, key)
@@ -43,6 +46,8 @@ class RecordTable(TableOrSentence, Generic[R]):
         self.marked: Hashable = None
         """The key of the row that was marked or picked last, even if that row is not in the table."""
         self._empty, self._text, self._matches = empty, "", matches
+        self._hides_empty = hides_empty
+        self._name_view()
         self.view.row_reached.connect(self._on_row)
         self.view.activated.connect(lambda index: self._on_row(index.row()))
         QShortcut(QKeySequence.StandardKey.Copy, self.view, self.copy, context=Qt.ShortcutContext.WidgetShortcut)
@@ -61,6 +66,7 @@ class RecordTable(TableOrSentence, Generic[R]):
         """Replace the columns; the rows follow."""
         with self.view.without_signals():
             self.model.set_columns(columns, key)
+        self._name_view()
         self.start_over()
 
     def start_over(self) -> None:
@@ -76,6 +82,8 @@ class RecordTable(TableOrSentence, Generic[R]):
         self._empty = self._empty if empty is None else empty
         if list(rows) != self.model.rows:
             self._show(rows)
+            if self._hides_empty:
+                self.view.hide_empty_columns()
             self.view.fit()
         self._show_rows_or_sentence()
 
@@ -102,12 +110,26 @@ class RecordTable(TableOrSentence, Generic[R]):
         self.view.fit()
         self._show_rows_or_sentence()
 
+    def data_table(self) -> DataTable | None:
+        """The rows that are shown, under the names of the columns: values with all their digits."""
+        columns = self.model.columns
+        if self.is_empty:
+            return None
+        rows = (tuple(column.plain_value(row) for column in columns) for row in self.rows)
+        return DataTable(tuple(column.name for column in columns), tuple(rows))
+
     def copy(self) -> None:
         """The selected rows, or all that are shown, under the names of the columns: tab-separated, to the clipboard."""
         columns = self.model.columns
         lines = ["\t".join(str(column.title) for column in columns)]
         lines += ["\t".join(column.text(row) for column in columns) for row in self.selected or self.rows]
         QGuiApplication.clipboard().setText("\n".join(lines))
+
+    def _name_view(self) -> None:
+        """A screen reader says what the table is about by its columns."""
+        columns = listed([column.title for column in self.model.columns])
+        show_text(self.view.setAccessibleName, tr("Table: {columns}", columns=columns))
+        show_text(self.view.setAccessibleDescription, HOW_TO_SORT)
 
     def _show(self, rows: Sequence[R]) -> None:
         view, model = self.view, self.model

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from core.contracts.text import tr
 from gui import theme
 from gui.widgets.badge import chip_size, paint_chip
 from gui.widgets.record_model import BAR_ROLE, Column, Index, RecordModel
 from gui.widgets.table_view import TableView
+from gui.zoom import Px
 
-_ROW_PX, _LEAST_PX, _WIDEST_PX = 22, 30, 420
-_CELL_EDGE_PX, _HEAD_EDGE_PX = 22, 24
+_ROW_PX, _LEAST_PX, _WIDEST_PX = Px(22), Px(30), Px(420)
+_CELL_EDGE_PX, _HEAD_EDGE_PX = Px(22), Px(24)
 _LONG_ROWS = 500
 _Select = QItemSelectionModel.SelectionFlag
+HOW_TO_SORT = tr("Ctrl+Left and Ctrl+Right choose the column to sort by, Ctrl+Up and Ctrl+Down the order.")
+_SORT_BY = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+_ORDERS = {Qt.Key.Key_Up: Qt.SortOrder.AscendingOrder, Qt.Key.Key_Down: Qt.SortOrder.DescendingOrder}
 
 
 class RecordView(TableView):
@@ -55,6 +60,12 @@ class RecordView(TableView):
         """Measure the texts once per change of rows: Qt's own way asks for every cell many times."""
         self._text_px = {i: _text_px(column, self._records.rows) for i, column in enumerate(self._records.columns)}
         self._apply_widths()
+
+    def hide_empty_columns(self) -> None:
+        """Leave out the columns in which no row has a value; those that stretch stay, so that the table is filled."""
+        for i, column in enumerate(self._records.columns):
+            is_empty = all(column.value(row) is None for row in self._records.rows)
+            self.setColumnHidden(i, is_empty and not column.stretch)
 
     def select(self, place: int | None) -> None:
         """Select one row, or none, and bring it into view. Emits no signal."""
@@ -94,6 +105,17 @@ class RecordView(TableView):
         if place is not None:
             self.visualRect(self._records.index(0, 0))  # forces the layout now, so that the scroll bar has its range
             self.verticalScrollBar().setValue(self.verticalHeader().sectionPosition(place) - offset)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Sort with Ctrl and the arrows, as a click on a header does."""
+        key = Qt.Key(event.key())
+        if event.modifiers() != Qt.KeyboardModifier.ControlModifier or key not in (*_SORT_BY, *_ORDERS):
+            super().keyPressEvent(event)
+            return
+        heads, last = self.horizontalHeader(), self._records.columnCount() - 1
+        column, order = heads.sortIndicatorSection(), heads.sortIndicatorOrder()
+        column = column if 0 <= column <= last else -1
+        self.sortByColumn(min(max(0, column + _SORT_BY.get(key, 0)), last), _ORDERS.get(key, order))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

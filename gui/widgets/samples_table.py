@@ -11,12 +11,14 @@ from PySide6.QtWidgets import QHeaderView, QWidget
 
 from core.contracts.text import EMPTY, Text, tr
 from gui import theme
-from gui.translation import plain_tip
+from gui.translation import plain_tip, show_text
+from gui.widgets.data_table import DataTable, table_of
+from gui.widgets.keyboard_nav import PICKS
 from gui.widgets.table_view import TableOrSentence, TableView
+from gui.zoom import Px
 
-_LINE_PX, _MOST_LINES, _MARK_EDGE_PX = 16, 3, 14
-_ALL_TEXTS, _BEFORE, _READABLE_PX, _LEAST_PX = 4, 2, 84, 60
-_PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_LINE_PX, _MOST_LINES, _MARK_EDGE_PX = Px(16), 3, Px(14)
+_ALL_TEXTS, _BEFORE, _READABLE_PX, _LEAST_PX = 4, 2, Px(84), Px(60)
 RIGHT, WRONG, UNKNOWN = "✓", "✗", "·"
 Index = QModelIndex | QPersistentModelIndex
 
@@ -79,6 +81,7 @@ class SamplesTable(TableOrSentence):
         super().__init__(_SamplesView(model), empty, parent)
         self.model = model
         self.view: _SamplesView
+        show_text(self.view.setAccessibleName, tr("Answers: Return on a mark shows those of its method"))
         self.view.variant_picked.connect(self.variant_picked)
         self.view.row_reached.connect(self.row_picked)
 
@@ -103,6 +106,23 @@ class SamplesTable(TableOrSentence):
             self.view.verticalScrollBar().setValue(scrolled)
         self.choose(chosen or self.chosen)
         self._show_table(bool(samples))
+
+    def data_table(self) -> DataTable | None:
+        """One row per sample, with the answer of every variant."""
+        if self.is_empty:
+            return None
+        samples = self.samples
+        return table_of(
+            {
+                "group": [str(sample.group) for sample in samples],
+                "prompt": [sample.prompt for sample in samples],
+                "expected": [sample.expected for sample in samples],
+                **{
+                    variant.key: [sample.answers.get(variant.key) for sample in samples]
+                    for variant in self.model.variants
+                },
+            }
+        )
 
     def retranslate(self) -> None:
         self.model.announce_texts()
@@ -296,7 +316,7 @@ class _SamplesView(TableView):
             self.fit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if Qt.Key(event.key()) in _PICKS and self.currentIndex().isValid():
+        if Qt.Key(event.key()) in PICKS and self.currentIndex().isValid():
             self._on_column(self.currentIndex().column())
         else:
             super().keyPressEvent(event)

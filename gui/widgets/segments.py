@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolic
 
 from core.contracts.text import Text
 from gui.translation import show_text
+from gui.zoom import Px
 
-_EDGE_PX, _LEAST_EDGE_PX = 12, 5
+_EDGE_PX, _LEAST_EDGE_PX = Px(12), Px(5)
 """Beside the text of a button: usually, and at least, as the style sheet pads it."""
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, Signal
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractItemView, QLabel, QSizePolicy, QStackedLayout, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QSizePolicy, QStackedLayout, QTableView, QWidget
 
 from core import language
 from core.contracts.text import Text
 from gui import theme, translation
-from gui.translation import show_text
+from gui.widgets.empty_sentence import EmptySentence
 from gui.widgets.keyboard_nav import keeps_arrows
 
 
@@ -67,11 +67,8 @@ class TableOrSentence(QWidget):
         super().__init__(parent)
         self.view = view
         view.model().setParent(self)
-        self._sentence = QLabel()
-        show_text(self._sentence.setText, empty)
+        self._sentence = EmptySentence(empty)
         self._sentence.setProperty("role", "empty")
-        self._sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._sentence.setWordWrap(True)
         self._sentence.setMargin(12)
         self._sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self._stack = QStackedLayout(self)

@@ -6,6 +6,7 @@ Nothing heavier than Qt and the topics' declarations is imported before the wind
 from __future__ import annotations
 
 import gc
+import importlib
 import signal
 import socket
 import sys
@@ -14,27 +15,40 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from core.contracts.errors import InvalidParams, TilescopeError, UnknownName
-from core.contracts.params import Params
 from core.contracts.text import Text, listed, quoted, tr
-from core.engine.addresses import SchedulerAddress
-from gui import theme, translation
+from core.paths import data_folder
+from gui import motion, theme, translation, zoom
+from gui.icons import application_icon
 from gui.page.engine_bridge import EngineBridge
-from gui.page.file_writing import finish_writing
+from gui.widgets.latest_work import LatestWork
+from gui.window.desktop_motion import DesktopMotion
 from gui.window.garbage import collected_on_gui_thread
 from gui.window.history import HistoryKeeper
 from gui.window.main_window import MainWindow
 from gui.window.qt_texts import follow_language
 from gui.window.settings import Settings
 
+if TYPE_CHECKING:
+    from core.contracts.params import Params
+    from core.engine.addresses import SchedulerAddress
+    from gui.window.session_keeper import SessionKeeper
+
 _FINISH_WRITING_S = 1.0
 """How long a file that is being written when the window closes may take to get whole."""
+
+_ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+"""The signals that ask a program to end, as far as this system has them."""
+
+_ENGINE_AFTER_MS = 3000
+"""The engine starts by then, even if the questions of the home page cannot be read."""
 
 _SWITCH_S = 0.0005
 """How long a background thread may hold the GIL while the GUI thread waits for it. With Python's default of 5 ms, paid
@@ -44,9 +58,12 @@ for each call of a repaint, a repaint can take a third of a second."""
 def build_app(theme_name: str) -> QApplication:
     """The QApplication, styled: the existing one if there is one."""
     existing = QApplication.instance()
-    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    # `setStyle` would return the style, whose many types PySide6 then makes.
+    app = existing if isinstance(existing, QApplication) else QApplication([*sys.argv[:1], "-style", theme.STYLE])
     app.setApplicationName("Tilescope")
     app.setApplicationDisplayName("Tilescope")
+    app.setDesktopFileName("tilescope")  # as `install-desktop` names its entry
+    app.setWindowIcon(application_icon())
     follow_language(app)
     theme.apply(app, theme_name)
     return app
@@ -76,12 +93,13 @@ def run_window(
     topic: str | None = None,
     assignments: Sequence[str] = (),
     scheduler: SchedulerAddress | None = None,
+    file: Path | None = None,
     settings: Settings | None = None,
 ) -> int:
     """Open the window and return the exit code when it is closed.
 
     `language` is the code of a language that exists; `assignments` are `name=value` for the page of `topic`;
-    `scheduler` has the workers, in place of this machine. Raises
+    `scheduler` has the workers, in place of this machine; `file` is opened, such as a saved run. Raises
     UnknownName for a theme, topic or parameter, and InvalidParams for a value.
     """
     sys.setswitchinterval(_SWITCH_S)
@@ -95,20 +113,37 @@ def run_window(
         settings.theme = theme
     if topic is not None:
         settings.page = topic
+    zoom.use(settings.zoom)
     app = build_app(settings.theme)
+    motion.use(reduced=motion.of_qt() if settings.reduced_motion is None else settings.reduced_motion)
     bridge = EngineBridge(partial(make_engine, scheduler))
     keeper = HistoryKeeper(make_history)
     window = MainWindow(bridge, settings, keeper=keeper)
+    engine = FirstStart(bridge)
+    if window.home.is_last:  # the first thing to be seen; nobody waits for a run before its questions are there
+        window.first_painted.connect(lambda: QTimer.singleShot(_ENGINE_AFTER_MS, window, engine.start))
+        window.home.open().ready.connect(engine.prepare)
+    else:
+        window.first_painted.connect(engine.start)
     window.first_painted.connect(window.open_last_page)
+    if topic is None and file is None:
+        window.first_painted.connect(lambda: window.tours.begin_once())
     if params is not None:
         window.first_painted.connect(lambda: show_params(window, params))
-    window.first_painted.connect(lambda: QTimer.singleShot(0, bridge, lambda: start_engine(bridge)))
+    if file is not None:
+        window.first_painted.connect(lambda: window.run_files.open(file))
+    window.first_painted.connect(DesktopMotion(settings, window).ask)
+    sessions = Sessions(window, settings)
+    window.first_painted.connect(sessions.begin)
     window.show()
     with collected_on_gui_thread():
-        with unexpected_errors_go_to(window.show_error), ctrl_c_quits(app):
+        with unexpected_errors_go_to(window.show_error), signals_quit(app):
             code = app.exec()
+        sessions.close()
         bridge.close()
         keeper.close()
+        from gui.page.file_writing import finish_writing
+
         finish_writing(_FINISH_WRITING_S)
     gc.unfreeze()
     return code
@@ -135,6 +170,43 @@ def start_engine(bridge: EngineBridge) -> None:
     gc.freeze()
     bridge.state_changed.connect(on_state)
     bridge.start()
+
+
+class Sessions:
+    """What is open is written down, once the window is seen."""
+
+    def __init__(self, window: MainWindow, settings: Settings) -> None:
+        self._window, self._settings = window, settings
+        self._keeper: SessionKeeper | None = None
+
+    def begin(self) -> None:
+        from gui.window.session_keeper import SessionKeeper
+
+        self._keeper = SessionKeeper(self._window, self._settings, data_folder() / "sessions", self._window)
+        self._keeper.begin()
+
+    def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+
+
+class FirstStart:
+    """Starts the engine once, whoever asks for it first."""
+
+    def __init__(self, bridge: EngineBridge) -> None:
+        self._bridge: EngineBridge | None = bridge
+        self._importing = LatestWork()
+        self._importing.done.connect(lambda _: self.start())
+        self._importing.failed.connect(lambda _: self.start())  # which says why
+
+    def prepare(self) -> None:
+        """Import the engine in a thread, and start it then: nobody is waiting for it."""
+        self._importing.request(lambda: importlib.import_module("core.engine.engine"))
+
+    def start(self) -> None:
+        bridge, self._bridge = self._bridge, None
+        if bridge is not None:
+            start_engine(bridge)
 
 
 class _Errors(QObject):
@@ -174,8 +246,10 @@ def unexpected_errors_go_to(show: Callable[[Text, str], None]) -> Iterator[None]
 
 
 @contextmanager
-def ctrl_c_quits(app: QApplication) -> Iterator[None]:
-    """While active, SIGINT closes the windows.
+def signals_quit(app: QApplication) -> Iterator[None]:
+    """While active, the signals that end a program close the windows, which remember what was open: Ctrl+C, a request
+    to terminate, and the end of the terminal. Only Ctrl+C lets a window ask whether it may be closed: whoever
+    terminates a program kills it if it does not end soon.
 
     Python handles signals between bytecodes, and Qt's event loop runs none, so Qt watches the wake-up descriptor of
     signals. Outside the main thread, where Python handles no signals, this does nothing.
@@ -190,14 +264,17 @@ def ctrl_c_quits(app: QApplication) -> Iterator[None]:
     notifier.activated.connect(lambda: reader.recv(64))
 
     def quit_soon(number: int, frame: FrameType | None) -> None:
-        QTimer.singleShot(0, app, app.closeAllWindows)
+        for _ in range(1 if number == signal.SIGINT else 2):  # a window that has asked once does not ask again
+            QTimer.singleShot(0, app, app.closeAllWindows)
 
     old_descriptor = signal.set_wakeup_fd(writer.fileno())
-    old_handler = signal.signal(signal.SIGINT, quit_soon)
+    handled = [each for each in _ENDING if signal.getsignal(each) is not signal.SIG_IGN]  # as nohup wants
+    old_handlers = {each: signal.signal(each, quit_soon) for each in handled}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, old_handler)
+        for each, handler in old_handlers.items():
+            signal.signal(each, handler)
         signal.set_wakeup_fd(old_descriptor)
         notifier.setEnabled(False)
         notifier.deleteLater()
@@ -223,5 +300,5 @@ def _check_names(theme_name: str | None, topic_id: str | None) -> None:
         raise UnknownName(
             tr("There is no theme {name}: the themes are {known}.", name=quoted(theme_name), known=listed(theme.NAMES))
         )
-    if topic_id is not None:
+    if topic_id is not None and topic_id not in registry.TOPICS:
         registry.topic(topic_id)

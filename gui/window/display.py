@@ -10,8 +10,8 @@ from pathlib import Path
 
 from core.contracts.errors import MissingRequirement
 from core.contracts.text import Text, sentences, tr
+from core.installation import command
 
-_SAVE_PICTURES = "python main.py screenshot all --out gallery"
 _HEADLESS_PLATFORMS = ("offscreen", "minimal", "vnc")
 _XCB_LIBRARIES = {
     "libxcb-cursor.so.0": "libxcb-cursor0",
@@ -47,7 +47,7 @@ def require_display() -> None:
     """Raise MissingRequirement where no window can be shown."""
     reason = why_no_display()
     if reason is not None:
-        hint = tr("To save pictures without a display: {command}", command=_SAVE_PICTURES)
+        hint = tr("To save pictures without a display: {command}", command=command("screenshot all --out gallery"))
         raise MissingRequirement(sentences(reason, hint))
 
 

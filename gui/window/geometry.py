@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QRect, QSize
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 _TITLE_BAR_PX = 36
 """Space for the title bar: it is above a window's geometry, and its height is unknown until the window is shown."""
@@ -14,14 +17,17 @@ _TITLE_BAR_PX = 36
 
 def place_window(window: QWidget, size: QSize, remembered: QByteArray | None) -> None:
     """Place the window where it was last, or in the middle of the primary screen; all of it is visible."""
-    primary = QGuiApplication.primaryScreen()
-    others = [screen for screen in QGuiApplication.screens() if screen is not primary]
-    screens = [screen.availableGeometry() for screen in (primary, *others)]
-    window.setGeometry(centred(size, screens[0]))
+    window.setGeometry(centred(size, _screens()[0]))
     if remembered is not None:
         window.restoreGeometry(remembered)
+    keep_on_screen(window)
+
+
+def keep_on_screen(window: QWidget) -> None:
+    """Shrink and move the window until all of it is visible, as far as what it shows allows: larger texts may have made
+    it wider than its screen, and smaller ones leave it so."""
     if not window.isMaximized() and not window.isFullScreen():
-        window.setGeometry(fitted(window.geometry(), screens))
+        window.setGeometry(fitted(window.geometry(), _screens()))
 
 
 def centred(size: QSize, screen: QRect) -> QRect:
@@ -48,6 +54,13 @@ def fitted(geometry: QRect, screens: Sequence[QRect]) -> QRect:
     left = min(max(geometry.left(), space.left()), space.right() + 1 - size.width())
     top = min(max(geometry.top(), space.top()), space.bottom() + 1 - size.height())
     return QRect(left, top, size.width(), size.height())
+
+
+def _screens() -> list[QRect]:
+    """The available geometries, the primary one first."""
+    primary = QGuiApplication.primaryScreen()
+    others = [screen for screen in QGuiApplication.screens() if screen is not primary]
+    return [screen.availableGeometry() for screen in (primary, *others)]
 
 
 def _below_title_bar(screen: QRect) -> QRect:

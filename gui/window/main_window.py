@@ -1,67 +1,56 @@
-"""The window: navigation at the left, pages built on first visit, menu, keys and status bar."""
+"""The window: navigation at the left, the pages, menu, keys and status bar."""
 
 from __future__ import annotations
 
-import importlib
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QMainWindow,
-    QMessageBox,
-    QStackedWidget,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from core import language
 from core.contracts import registry
-from core.contracts.errors import TilescopeError
-from core.contracts.params import Params
 from core.contracts.text import Text, tr
-from core.contracts.topic import Topic
-from gui import theme, translation
-from gui.page.controller import Controller
-from gui.page.engine_bridge import EngineBridge
-from gui.page.export import write_picture
-from gui.page.file_writing import FileWriter
-from gui.page.page import Page
-from gui.page.page_layout import is_layout
+from gui import motion, theme, translation, zoom
 from gui.pages import PAGES
-from gui.translation import show_text
-from gui.window.geometry import place_window
-from gui.window.history import HistoryKeeper, PageHistory
-from gui.window.keys import KeyGuard, shortcuts_as_html
-from gui.window.menus import Entry, build_menus
+from gui.window.geometry import keep_on_screen, place_window
+from gui.window.home_page import HomePage
+from gui.window.menu_titles import name_menus
 from gui.window.navigation import Navigation
-from gui.window.picture import footer_text, picture_of
-from gui.window.settings import Settings
+from gui.window.offer_bar import OfferBar
+from gui.window.page_stack import PageStack
 from gui.window.status_bar import StatusBar, memory_of_children_bytes
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent, QPaintEvent, QShowEvent
+
+    from core.contracts.topic import Topic
+    from gui.demos.demos import Demos
+    from gui.devices.devices import Devices
+    from gui.page.engine_bridge import EngineBridge
+    from gui.page.page import Page
+    from gui.palette.palette import CommandPalette
+    from gui.window.actions import Menu
+    from gui.window.history import HistoryKeeper
+    from gui.window.open_page import OpenPage
+    from gui.window.recent_files import RecentFiles
+    from gui.window.run_files import RunFiles
+    from gui.window.settings import Settings
+    from gui.window.tools import Tools
+    from gui.window.tours import Tours
 
 _DEFAULT_SIZE_PX = (1600, 1000)
 _FALLBACK_FIRST_PAINT_MS = 500
 _NEWS_MS = 5000
 
 
-@dataclass(frozen=True)
-class OpenPage:
-    """A page that was visited, with what drives it."""
-
-    page: Page
-    controller: Controller
-
-
 class MainWindow(QMainWindow):
-    """`first_painted` fires once, when the user can see the window: heavy work starts after it."""
+    """`first_painted` fires once, when the user can see the window: heavy work starts after it.
+
+    What the window can do is listed in `gui.window.actions`; how pages are built is in `gui.window.page_stack`.
+    """
 
     first_painted = Signal()
 
@@ -75,43 +64,88 @@ class MainWindow(QMainWindow):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._bridge, self._settings, self._page_classes = bridge, settings, pages
-        self._keeper = keeper
-        self._writer = FileWriter(self)
-        self._topics = dict(topics) if topics is not None else {name: registry.topic(name) for name in registry.TOPICS}
-        self._open: dict[str, OpenPage] = {}
+        if not _application().styleSheet():
+            theme.dress(self)
+        self._bridge, self._settings, self.keeper = bridge, settings, keeper
+        topics = registry.Topics() if topics is None else dict(topics)
         self._paint_wait = QTimer(self)
         self._paint_wait.setSingleShot(True)
         self._paint_wait.timeout.connect(self._announce_first_paint)
         self._announced = False
         self.setWindowTitle("Tilescope")
-        self.navigation = Navigation(list(self._topics.values()))
-        self.stack = QStackedWidget()
+        self.navigation = Navigation(registry.headings_of(topics))
+        self.stack = PageStack(topics, pages, bridge, settings, keeper)
+        self.home = HomePage(self, bridge, settings, self)
+        self.offer = OfferBar()
         self.status = StatusBar(memory_of_children_bytes)
+        self.stack.page_built.connect(lambda opened: self.devices.offer_on(opened.page))
         self._lay_out()
-        build_menus(self.menuBar(), self._menus())
-        self._key_guard = KeyGuard(self)
-        _application().focusChanged.connect(self._key_guard.follow)
+        name_menus(self.menuBar())
+        self.command_palette: CommandPalette | None = None
         self.navigation.topic_chosen.connect(self.open_page)
+        self.navigation.home_chosen.connect(self.home.open)
         self.navigation.theme_toggled.connect(self.toggle_theme)
         self.navigation.language_toggled.connect(self.toggle_language)
         bridge.state_changed.connect(self.status.show_state)
         if keeper is not None:
-            keeper.notice.connect(self._show_news)
+            keeper.notice.connect(self.show_news)
+        self.first_painted.connect(self.equip)
         place_window(self, QSize(*_DEFAULT_SIZE_PX), settings.geometry)
+
+    # Tools
+
+    def equip(self) -> None:
+        """Make what the window can do beside showing pages. The first paint calls it; until then it shows its page."""
+        from gui.window.menus import fill_menus
+
+        fill_menus(self.menuBar(), self.menus)
+
+    @cached_property
+    def tools(self) -> Tools:
+        """Made when one of them is first asked for: at the latest after the first paint."""
+        from gui.window.tools import Tools
+
+        tools = Tools(self, self._bridge, self._settings)
+        self._below_pages.addWidget(tools.demos.bars)
+        return tools
+
+    @property
+    def run_files(self) -> RunFiles:
+        return self.tools.run_files
+
+    @property
+    def recent_files(self) -> RecentFiles:
+        return self.tools.recent_files
+
+    @property
+    def demos(self) -> Demos:
+        return self.tools.demos
+
+    @property
+    def tours(self) -> Tours:
+        return self.tools.tours
+
+    @property
+    def devices(self) -> Devices:
+        return self.tools.devices
+
+    @property
+    def menus(self) -> tuple[Menu, ...]:
+        return self.tools.menus
 
     # Pages
 
     @property
     def current(self) -> OpenPage | None:
-        """The page in view, None before the first one is built."""
-        shown = self.stack.currentWidget()
-        return next((opened for opened in self._open.values() if opened.page is shown), None)
+        """The page in view; None before the first one is built, and where what is in view is no page of a topic."""
+        return self.stack.current
 
     def open_last_page(self) -> None:
-        """The page that was open when the window was last closed, or the first."""
-        last = self._settings.page
-        self.open_page(last if last in self._topics else next(iter(self._topics)))
+        """The page that was open when the window was last closed; home at the first start."""
+        if self.home.is_last:
+            self.home.open()
+        else:
+            self.open_page(self._settings.page)
         if self._settings.problem is not None:
             self.show_error(self._settings.problem)
             self._settings.problem = None
@@ -119,116 +153,41 @@ class MainWindow(QMainWindow):
     def open_page(self, topic_id: str) -> OpenPage | None:
         """Show a page, building it on the first visit. None where it cannot be built: the window says why."""
         self.navigation.show_topic(topic_id)
-        if topic_id not in self._open:
-            try:
-                self._open[topic_id] = self._build(topic_id)
-            except Exception as error:
-                self._show_broken(topic_id, error)
-                return None
-        opened = self._open[topic_id]
-        self.stack.setCurrentWidget(opened.page)
-        opened.page.setFocus()
-        self._settings.page = topic_id
+        opened = self.stack.open(topic_id)
+        if opened is not None:
+            self._settings.page = topic_id
         return opened
 
-    def _build(self, topic_id: str) -> OpenPage:
-        theme.configure_pyqtgraph()
-        module, name = self._page_classes[topic_id].split(":")
-        topic = self._topics[topic_id]
-        page: Page = getattr(importlib.import_module(module), name)(topic)
-        state = self._settings.page_state(topic_id)
-        remembered, params = state or {}, None
-        if is_layout(remembered):
-            page.restore_layout(remembered)
-            params = _params_of(topic, remembered.get("params", {}))
-        page.form.set_params(topic.params() if params is None else params)
-        controller = Controller(topic, page, self._bridge, self)
-        self.stack.addWidget(page)
-        controller.show_plan()
-        if self._keeper is not None:
-            PageHistory(page, controller, self._keeper)
-        if state is None or params is None:
-            page.show_error(
-                tr("What was remembered of this page could not be read, or no longer fits: it has its defaults.")
-            )
-        return OpenPage(page, controller)
+    def built_pages(self) -> Iterator[Page]:
+        """The pages of topics that were visited."""
+        return (opened.page for opened in self.stack.opened.values())
 
-    def _show_broken(self, topic_id: str, error: Exception) -> None:
-        traceback.print_exception(error)
-        label = QLabel()
-        reason = f"{type(error).__name__}: {error}"
-        sentence = tr("The page {topic} could not be opened: {error}", topic=topic_id, error=reason)
-        show_text(label.setText, error.text if isinstance(error, TilescopeError) else sentence)
-        label.setProperty("role", "empty")
-        label.setMargin(48)
-        label.setWordWrap(True)
-        self.stack.addWidget(label)
-        self.stack.setCurrentWidget(label)
-
-    # What menus and keys do
+    # What the actions do
 
     def run(self) -> None:
         if self.current is not None:
             self.current.page.run_bar.request_run()
+        else:
+            self.home.run()
 
-    def _on_page(self, work: Callable[[Page], object]) -> Callable[[], None]:
-        """`work` on the page in view, if there is one."""
+    def dismiss(self) -> None:
+        """What Escape does."""
+        if self.tours.end() or self.demos.leave():
+            return
+        if self.current is not None:
+            self.current.page.dismiss()
+        else:
+            self.home.dismiss()
 
-        def action() -> None:
-            if self.current is not None:
-                work(self.current.page)
-
-        return action
-
-    def _clear_result(self) -> None:
+    def clear_result(self) -> None:
         if self.current is not None:
             self.current.controller.clear()
 
-    def _menus(self) -> list[tuple[Text, list[Entry]]]:
-        """Every action of the window with its keys."""
-        on_page = self._on_page
-        pages: list[Entry] = [
-            (topic.title, partial(self.open_page, topic.id), (f"Ctrl+{number}",) if number <= 9 else ())
-            for number, topic in enumerate(self._topics.values(), start=1)
-        ]
-        file: list[Entry] = [
-            (tr("Save picture…"), self.save_picture, ("Ctrl+S",)),
-            None,
-            (tr("Quit"), self.close, ("Ctrl+Q",)),
-        ]
-        edit: list[Entry] = [
-            (tr("Undo"), on_page(lambda page: page.form.undo_stack.undo()), ("Ctrl+Z",)),
-            (tr("Redo"), on_page(lambda page: page.form.undo_stack.redo()), ("Ctrl+Shift+Z",)),
-            (tr("Default parameters"), on_page(lambda page: page.form.reset()), ()),
-        ]
-        run: list[Entry] = [
-            (tr("Run"), self.run, ("F5", "Ctrl+R")),
-            (tr("Cancel"), on_page(lambda page: page.dismiss()), ("Esc",)),
-            (tr("Clear result"), self._clear_result, ()),
-            None,
-            (tr("Restart worker"), self._bridge.restart, ()),
-        ]
-        play: list[Entry] = [
-            (tr("Play or pause"), on_page(lambda page: page.toggle_play()), ("Space",)),
-            (tr("Step back"), on_page(lambda page: page.step(-1)), ("Left",)),
-            (tr("Step forward"), on_page(lambda page: page.step(1)), ("Right",)),
-        ]
-        view: list[Entry] = [
-            *pages,
-            None,
-            (tr("Show or hide the parameters"), on_page(_toggle_side), ("Ctrl+B",)),
-            (tr("Expand or collapse the tabs"), on_page(lambda page: page.lower.toggle()), ("Ctrl+J",)),
-            (tr("Switch between dark and light"), self.toggle_theme, ("Ctrl+T",)),
-            (tr("Switch between English and Chinese"), self.toggle_language, ("Ctrl+L",)),
-        ]
-        return [
-            (tr("&File"), file),
-            (tr("&Edit"), edit),
-            (tr("&Run"), run),
-            (tr("&Play"), play),
-            (tr("&View"), view),
-            (tr("&Help"), [(tr("Keyboard shortcuts"), self.show_shortcuts, ("F1",))]),
-        ]
+    def restart_worker(self) -> None:
+        self._bridge.restart()
+
+    def toggle_live(self) -> None:
+        self.stack.live.set_enabled(not self.stack.live.enabled)
 
     def toggle_theme(self) -> None:
         self.set_theme("light" if theme.current().is_dark else "dark")
@@ -236,6 +195,27 @@ class MainWindow(QMainWindow):
     def set_theme(self, name: str) -> None:
         theme.apply(_application(), name)
         self._settings.theme = name
+
+    def change_text_size(self, steps: int) -> None:
+        """Make texts so many steps larger, or smaller; 0 gives them their usual size again."""
+        factor = zoom.stepped(steps) if steps else 1.0
+        if factor != zoom.factor():
+            view = self.stack.view
+            self.setUpdatesEnabled(False)
+            self.stack.put_away()
+            theme.set_zoom(_application(), factor)
+            self._settings.zoom = factor
+            if view:
+                self.stack.open(view)
+            self.setUpdatesEnabled(True)
+            if self.command_palette is not None:
+                self.command_palette.deleteLater()
+                self.command_palette = None
+            QTimer.singleShot(0, self, lambda: keep_on_screen(self))  # once it has been laid out
+        self.status.showMessage(str(tr("Text size {percent}%", percent=round(100 * factor))), _NEWS_MS)
+
+    def toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def toggle_language(self) -> None:
         self.set_language(language.following())
@@ -247,9 +227,12 @@ class MainWindow(QMainWindow):
     @property
     def footer(self) -> str:
         """The line under a picture of the window."""
+        from gui.window.picture import footer_text
+
         if self.current is None:
             return footer_text(None, None)
-        return footer_text(self.current.page.topic.id, self.current.controller.result)
+        controller = self.current.controller
+        return footer_text(self.current.page.topic.id, controller.result, controller.recorded)
 
     def save_picture(self) -> None:
         """Ask for a name and save the window with its footer, as `screenshot` does."""
@@ -257,23 +240,53 @@ class MainWindow(QMainWindow):
         title, kinds = str(tr("Save picture")), str(tr("Pictures (*.png *.svg)"))
         path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
         if path:
+            from gui.page.export import write_picture
+            from gui.window.picture import picture_of
+
             target = Path(path)
             picture = picture_of(self.body, self.footer, target)
-            self._writer.write(target, lambda: write_picture(target, picture))
+            self.tools.writer.write(target, lambda: write_picture(target, picture))
+
+    def print_page(self) -> None:
+        """The window as a picture, with its footer. Of a page, also the cards that are cut in it, and its parameters,
+        claims and numbers as tables."""
+        from gui.page.printing import ask_and_print
+
+        page = None if self.current is None else self.current.page
+        cut, tables = ([], []) if page is None else (page.stage.cut_cards, page.printed_tables)
+        ask_and_print(self, [self.body, *cut], self.footer, tables)
+
+    def toggle_motion(self) -> None:
+        reduced = not motion.is_reduced()
+        motion.use(reduced=reduced)
+        self._settings.reduced_motion = reduced
+        self.show_news(tr("Motion is reduced.") if reduced else tr("Motion is no longer reduced."), False)
+
+    def toggle_palette(self) -> None:
+        """Open the command palette, or close it. It is made when it is first opened."""
+        if self.command_palette is None:
+            from gui.palette.palette import CommandPalette
+            from gui.window.palette_source import PaletteSource
+
+            source = PaletteSource(self, self._settings, self)
+            self.command_palette = CommandPalette(source, self)
+            self.command_palette.chose.connect(source.remember)
+            source.changed.connect(self.command_palette.refresh_entries)
+        self.command_palette.toggle()
 
     def show_shortcuts(self) -> None:
-        box = QMessageBox(QMessageBox.Icon.NoIcon, str(tr("Keyboard shortcuts")), shortcuts_as_html(), parent=self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        from gui.window.shortcuts import ShortcutsDialog
+
+        ShortcutsDialog(self.menus, self).open()
 
     def show_error(self, sentence: Text | str, detail: str = "") -> None:
         """In place: in the banner of the page in view, or in the status bar before there is one."""
         if self.current is not None:
             self.current.page.show_error(sentence, detail)
-        else:
+        elif not self.home.show_error(sentence, detail):
             self.status.showMessage(str(sentence))
 
-    def _show_news(self, sentence: Text, is_error: bool) -> None:
+    def show_news(self, sentence: Text, is_error: bool) -> None:
         if is_error:
             self.show_error(sentence)
         else:
@@ -283,8 +296,8 @@ class MainWindow(QMainWindow):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if not self._announced:
-            self._paint_wait.start(0)
+        if not self._announced and not (self._paint_wait.isActive() and self._paint_wait.interval() == 0):
+            self._paint_wait.start(0)  # once: what waits for the first paint does not wait for the second
 
     def showEvent(self, event: QShowEvent) -> None:
         """A window that is covered or minimised may not be painted for long: what waits for it starts anyway."""
@@ -294,11 +307,15 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember everything. The engine is closed by the application, after the window is gone."""
+        if self.demos.keeps_recording():
+            event.ignore()
+            return
         self._paint_wait.stop()
+        self.demos.leave()
         self._settings.geometry = self.saveGeometry()
-        for topic_id, opened in self._open.items():
-            self._settings.set_page_state(topic_id, opened.page.save_state())
+        self.stack.remember()
         self._settings.sync()
+        self.home.close_down()
         super().closeEvent(event)
 
     def _announce_first_paint(self) -> None:
@@ -312,8 +329,19 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.navigation)
-        layout.addWidget(self.stack, 1)
-        self.setCentralWidget(self.body)
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addWidget(self.offer)
+        right.addLayout(self.home.above_pages)
+        right.addWidget(self.stack, 1)
+        layout.addLayout(right, 1)
+        below = self._below_pages = QVBoxLayout()
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(0)
+        below.addWidget(self.body, 1)
+        centre = QWidget()
+        centre.setLayout(below)
+        self.setCentralWidget(centre)
         self.setStatusBar(self.status)
 
 
@@ -321,15 +349,3 @@ def _application() -> QApplication:
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     return app
-
-
-def _toggle_side(page: Page) -> None:
-    page.side.setVisible(page.side.isHidden())
-
-
-def _params_of(topic: Topic, values: Mapping[str, Any]) -> Params | None:
-    """The remembered parameters; None where they no longer fit."""
-    try:
-        return topic.params.parse(values)
-    except TilescopeError:
-        return None

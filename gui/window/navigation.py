@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from core import language
-from core.contracts.text import tr
-from core.contracts.topic import Topic
+from core.contracts.text import Text, tr
 from gui import theme, translation
 from gui.icons import icon
 from gui.translation import show_text
 from gui.widgets.scroll import VerticalScroll
+from gui.zoom import Px
 
-_LEAST_WIDTH_PX = 104
-_AROUND_TEXT_PX = 20
+if TYPE_CHECKING:
+    from core.contracts.headings import Heading
+    from core.contracts.topic import Topic
+
+HOME = "home"
+"""Stands for the home page where topics have their ids."""
+
+_LEAST_WIDTH_PX = Px(104)
+_AROUND_TEXT_PX = Px(20)
 
 
 class Navigation(QFrame):
     """Shows the current page and emits requests for another; the window opens it."""
 
     topic_chosen = Signal(str)
+    home_chosen = Signal()
     theme_toggled = Signal()
     language_toggled = Signal()
 
-    def __init__(self, topics: Sequence[Topic], parent: QWidget | None = None) -> None:
+    def __init__(self, topics: Sequence[Heading | Topic], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "navigation")
         self.setFixedWidth(_width_px(topics))
@@ -35,20 +44,21 @@ class Navigation(QFrame):
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QToolButton] = {}
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 8, 6, 8)
+        layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(2)
         pages = _Pages()
         of_pages = QVBoxLayout(pages)
         of_pages.setContentsMargins(0, 0, 0, 0)
-        of_pages.setSpacing(2)
+        of_pages.setSpacing(0)
+        home = self._page_button(HOME, tr("Home"))
+        show_text(home.setToolTip, tr("Questions about language models, and what this machine answers (Alt+Home)"))
+        home.clicked.connect(self.home_chosen)
+        of_pages.addWidget(home)
         for number, topic in enumerate(topics, start=1):
-            button = self._button(topic.id, 22)
-            button.setCheckable(True)
-            show_text(button.setText, topic.title)
-            show_text(button.setToolTip, tr("{question} (Ctrl+{number})", question=topic.question, number=number))
+            button = self._page_button(topic.id, topic.title)
+            keys = tr("{question} (Ctrl+{number})", question=topic.question, number=number)
+            show_text(button.setToolTip, keys if number <= 9 else topic.question)
             button.clicked.connect(lambda _=False, topic_id=topic.id: self.topic_chosen.emit(topic_id))
-            self._group.addButton(button)
-            self.buttons[topic.id] = button
             of_pages.addWidget(button)
         of_pages.addStretch(1)
         self._scroll = VerticalScroll(pages)  # a low window keeps its height
@@ -58,14 +68,18 @@ class Navigation(QFrame):
         self._theme.clicked.connect(self.theme_toggled)
         self._language = self._button("language", 18)
         self._language.clicked.connect(self.language_toggled)
-        layout.addWidget(self._language)
-        layout.addWidget(self._theme)
+        beside = QHBoxLayout()  # one below the other, they would hide the last page in a window of 720 px
+        beside.setSpacing(2)
+        beside.addWidget(self._language)
+        beside.addWidget(self._theme)
+        layout.addLayout(beside)
         self._recolour()
         self._offer_language()
         translation.notifier().changed.connect(self._offer_language)
         theme.notifier().changed.connect(self._recolour)
 
     def show_topic(self, topic_id: str) -> None:
+        """Mark the page in view: a topic, or HOME."""
         self.buttons[topic_id].setChecked(True)
         self._scroll.ensureWidgetVisible(self.buttons[topic_id])
 
@@ -74,6 +88,14 @@ class Navigation(QFrame):
         name = language.LANGUAGES[language.following()]
         self._language.setText(name)
         show_text(self._language.setToolTip, tr("Show everything in {language} (Ctrl+L)", language=name))
+
+    def _page_button(self, page: str, title: Text) -> QToolButton:
+        button = self._button(page, 20)
+        button.setCheckable(True)
+        show_text(button.setText, title)
+        self._group.addButton(button)
+        self.buttons[page] = button
+        return button
 
     def _button(self, name: str, icon_px: int) -> QToolButton:
         button = QToolButton()
@@ -86,6 +108,7 @@ class Navigation(QFrame):
 
     def _recolour(self) -> None:
         colours = theme.current()
+        self.setFixedWidth(_width_px(self._topics))  # texts may have another size
         for button in (*self.buttons.values(), self._theme, self._language):
             button.setIcon(icon(button.objectName(), colours.muted, checked=colours.accent))
         show_text(self._theme.setText, tr("Light") if colours.is_dark else tr("Dark"))
@@ -97,7 +120,7 @@ class _Pages(QWidget):
     """The buttons of the topics."""
 
 
-def _width_px(topics: Sequence[Topic]) -> int:
+def _width_px(topics: Sequence[Heading | Topic]) -> int:
     """Room for the longest title in any language: the pages beside it keep their place when the language changes."""
     metrics = QFontMetrics(theme.ui_font("small"))
     titles = (topic.title.in_language(code) for topic in topics for code in language.LANGUAGES)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
-from PySide6.QtWidgets import QWidget
 
-from core.contracts.result import Result
+from core import run_files
 from core.contracts.text import listed, tr
 from core.outside import shown_label
 from core.wording import backend
 from gui import theme
 from gui.page.export import svg_of, write_picture
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from core.contracts.result import Result
+    from core.run_files import SavedRun
 
 FOOTER_PX = 24
 _SCALE = 2.0
@@ -36,19 +42,20 @@ def picture_of(content: QWidget, footer: str, path: Path, scale: float = _SCALE)
     return image
 
 
-def footer_text(topic_id: str | None, result: Result | None) -> str:
-    """The topic of a page, and how the numbers of its result were obtained."""
+def footer_text(topic_id: str | None, result: Result | None, recorded: SavedRun | None = None) -> str:
+    """The topic of a page, and how the numbers of its result were obtained; where and when, if it is a recorded run."""
     if topic_id is None:
         return "Tilescope"
     if result is None:
         return "  ·  ".join(("Tilescope", topic_id, str(tr("modelled, nothing was run"))))
     environment = result.environment
-    provenances = sorted({metric.provenance for metric in result.metrics.values()})
+    metrics = result.metrics if recorded is None else run_files.as_recorded(result.metrics)
+    provenances = sorted({metric.provenance for metric in metrics.values()})
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     parts = [
         "Tilescope",
         result.topic,
-        environment.device,
+        environment.device if recorded is None else str(run_files.place_and_time(recorded)),
         str(backend(environment)),
         str(listed(each.label for each in provenances)),
         versions,

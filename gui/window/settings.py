@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSettings
 
 from core import language
-from core.contracts.text import Text
 from gui.theme import NAMES
 from gui.window.settings_file import default_file, set_aside_if_damaged
+
+if TYPE_CHECKING:
+    from core.contracts.text import Text
 
 
 class Settings:
@@ -47,13 +50,81 @@ class Settings:
         self._store.setValue("language", code)
 
     @property
+    def zoom(self) -> float:
+        """The size of texts, 1 for 100 %."""
+        try:
+            factor = float(str(self._store.value("zoom", 1.0)))
+        except ValueError:
+            return 1.0
+        return factor if math.isfinite(factor) else 1.0
+
+    @zoom.setter
+    def zoom(self, factor: float) -> None:
+        self._store.setValue("zoom", factor)
+
+    @property
     def page(self) -> str:
-        """The topic that was open last, '' the first time."""
+        """The topic that was open last, or 'home'; '' the first time."""
         return str(self._store.value("page", ""))
 
     @page.setter
     def page(self, topic_id: str) -> None:
         self._store.setValue("page", topic_id)
+
+    @property
+    def palette_recent(self) -> list[str]:
+        """The ids of what was chosen in the command palette, the newest first."""
+        return [each for each in self._list("palette/recent") if isinstance(each, str)]
+
+    @palette_recent.setter
+    def palette_recent(self, entry_ids: list[str]) -> None:
+        self._store.setValue("palette/recent", json.dumps(entry_ids))
+
+    @property
+    def recent_files(self) -> list[dict[str, Any]]:
+        """What `RecentFile.as_json` returned, the newest first."""
+        return [each for each in self._list("files/recent") if isinstance(each, dict)]
+
+    @recent_files.setter
+    def recent_files(self, files: list[dict[str, Any]]) -> None:
+        self._store.setValue("files/recent", json.dumps(files))
+
+    @property
+    def reduced_motion(self) -> bool | None:
+        """Whether nothing should move by itself; None until the user has said so: the system decides then."""
+        stored = self._store.value("reduced_motion")
+        return None if stored is None else str(stored) == "true"
+
+    @reduced_motion.setter
+    def reduced_motion(self, reduced: bool) -> None:
+        self._store.setValue("reduced_motion", "true" if reduced else "false")
+
+    @property
+    def toured(self) -> bool:
+        """Whether the tour of the window has been shown."""
+        return str(self._store.value("toured", "false")) == "true"
+
+    @toured.setter
+    def toured(self, shown: bool) -> None:
+        self._store.setValue("toured", "true" if shown else "false")
+
+    @property
+    def devices(self) -> list[Any]:
+        """What `RemoteDevice.as_json` returned, in the order in which they were added."""
+        return self._list("devices")
+
+    @devices.setter
+    def devices(self, stored: list[Any]) -> None:
+        self._store.setValue("devices", json.dumps(stored))
+
+    @property
+    def live(self) -> bool:
+        """Whether short runs begin by themselves."""
+        return str(self._store.value("live", "true")) != "false"
+
+    @live.setter
+    def live(self, enabled: bool) -> None:
+        self._store.setValue("live", "true" if enabled else "false")
 
     @property
     def geometry(self) -> QByteArray | None:
@@ -65,7 +136,7 @@ class Settings:
         self._store.setValue("geometry", geometry)
 
     def page_state(self, topic_id: str) -> dict[str, Any] | None:
-        """What `Page.save_state` returned; {} where there is nothing, None for what cannot be read."""
+        """What `page_memory.state_of` returned; {} where there is nothing, None for what cannot be read."""
         try:
             state = json.loads(str(self._store.value(f"pages/{topic_id}", "{}")))
         except (ValueError, RecursionError):
@@ -74,6 +145,14 @@ class Settings:
 
     def set_page_state(self, topic_id: str, state: dict[str, Any]) -> None:
         self._store.setValue(f"pages/{topic_id}", json.dumps(state))
+
+    def _list(self, key: str) -> list[Any]:
+        """A list that was written as JSON; [] where it cannot be read."""
+        try:
+            stored = json.loads(str(self._store.value(key, "[]")))
+        except (ValueError, RecursionError):
+            return []
+        return stored if isinstance(stored, list) else []
 
     def sync(self) -> None:
         """Write to disk now."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from PySide6 import __version__ as pyside_version
-from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QWidget
 
@@ -18,6 +18,7 @@ from gui import theme
 from gui.translation import show_text
 
 _MEMORY_EVERY_MS = 2000
+_PYTHON = ".".join(str(part) for part in sys.version_info[:3])
 _STATES = {
     "starting": ("warn", tr("Worker starting")),
     "ready": ("good", tr("Worker ready")),
@@ -78,7 +79,7 @@ class StatusBar(QStatusBar):
             ),
         )
         self.insecure.hide()
-        self.versions = QLabel(f"Python {platform.python_version()}  ·  Qt for Python {pyside_version}")
+        self.versions = QLabel(f"Python {_PYTHON}  ·  Qt for Python {pyside_version}")
         self.engine.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self._dot)
         self.addWidget(self.engine, 1)
@@ -97,6 +98,18 @@ class StatusBar(QStatusBar):
         show_text(self.engine.setToolTip, text)
         self.insecure.setVisible(state.is_insecure)
         show_text(self.device.setText, tr("Device {device}  ·", device=state.device) if state.device else EMPTY)
+
+    def event(self, event: QEvent) -> bool:
+        """Where labels get another height, Qt lays the bar out anew, and shows them over the message."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            QTimer.singleShot(0, self, self._keep_message)
+        return super().event(event)
+
+    def _keep_message(self) -> None:
+        if self.currentMessage():
+            for label in (self._dot, self.engine):
+                label.hide()
+                label.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)  # Qt shows it later
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

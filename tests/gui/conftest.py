@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -17,12 +18,20 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core import language
+from core.contracts import registry
 from core.contracts.result import Environment, KernelSource, LineTraffic, Metric, Provenance
 from core.contracts.text import tr
 from core.contracts.topic import Topic
-from gui import theme
+from core.demos import pictures
+from core.demos.pictures import Nameable
+from core.engine.history import History
+from gui import motion, theme, zoom
+from gui.page.engine_bridge import EngineBridge
+from gui.window.history import HistoryKeeper
+from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
-from tests.gui.doubles import SOURCE, TOPIC, FakeEngine, ToyPage, ToyParams, ToyResult
+from tests.gui.doubles import SOURCE, TOPIC, TOPICS, FakeEngine, ToyPage, ToyParams, ToyResult
+from tests.gui.windows import Windows
 
 
 @pytest.fixture
@@ -64,6 +73,14 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
+def keeper(tmp_path: Path, qapp: Any) -> Iterator[HistoryKeeper]:
+    """A history of the toy topic, in a file of its own."""
+    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture
 def page(topic: Topic, qtbot: Any) -> ToyPage:
     made = ToyPage(topic)
     qtbot.addWidget(made)
@@ -77,11 +94,53 @@ def settings(tmp_path: Any) -> Settings:
     return Settings(tmp_path / "settings.ini")
 
 
+@pytest.fixture
+def bridge(engine: FakeEngine, qapp: Any) -> Iterator[EngineBridge]:
+    made = EngineBridge(lambda: engine)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def windows(bridge: EngineBridge, settings: Settings, qtbot: Any) -> Iterator[Windows]:
+    """Shows windows. They close after the test; a fixture that has a keeper for them asks for that first, so that it
+    closes last."""
+    made = Windows(bridge, settings, qtbot)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(windows: Windows, topic: Topic) -> MainWindow:
+    """The usual window: with the toy page, which is not open yet."""
+    return windows.show({"toy": topic})
+
+
+@pytest.fixture
+def toy_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topics of the doubles can be found by their ids."""
+    for name, package in TOPICS.items():
+        monkeypatch.setitem(registry.TOPICS, name, package)
+
+
+@pytest.fixture
+def toy_can_be_named(toy_is_registered: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Demos can name the toy page, its cards and what is selected there."""
+    monkeypatch.setitem(pictures.NAMEABLE, "toy", Nameable(("schedule", "traffic"), ("row", "tensor")))
+
+
 @pytest.fixture(autouse=True)
 def dark_theme(qapp: QApplication) -> None:
-    """Every test begins in the same theme."""
+    """Every test begins in the same theme, with texts of the usual size and with motion."""
+    if motion.is_reduced():
+        motion.use(reduced=False)
+    if zoom.factor() != 1:
+        theme.set_zoom(qapp, 1)
     if theme.current().name != "dark" or not qapp.styleSheet():
         theme.apply(qapp, "dark")
+    if not qapp.styleSheet():
+        qapp.setStyle(theme.STYLE)
+        theme.dress(qapp)  # widgets without a window, too
 
 
 @pytest.fixture(autouse=True)

@@ -113,6 +113,8 @@ class FakeRun:
     topic_id: str
     params: Params
     device: str
+    is_live: bool = False
+    machine: str = ""
     waiting: list[Event] = field(default_factory=list)
     cancelled: bool = False
 
@@ -130,8 +132,9 @@ class FakeRun:
 class FakeEngine:
     """The engine's interface with nothing behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: str = "") -> None:
         self.state: Any = EngineState(Phase.STARTING)
+        self.machine = machine
         self.runs: list[FakeRun] = []
         self.started = self.closed = False
         self._callbacks: list[Any] = []
@@ -147,8 +150,10 @@ class FakeEngine:
         for callback in self._callbacks:
             callback(self.state)
 
-    def submit(self, topic_id: str, params: Params, device: str = "auto", *, is_checked: bool = False) -> FakeRun:
-        self.runs.append(FakeRun(topic_id, params, device))
+    def submit(
+        self, topic_id: str, params: Params, device: str = "auto", *, is_checked: bool = False, is_live: bool = False
+    ) -> FakeRun:
+        self.runs.append(FakeRun(topic_id, params, device, is_live, self.machine))
         return self.runs[-1]
 
     def close(self) -> None:

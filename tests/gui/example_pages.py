@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from core import language
 from core.contracts.params import Params
 from core.contracts.result import Result
 from core.topics.attention_heads.params import AttentionHeadsParams
+from core.topics.compare.params import CompareParams
 from core.topics.decoder.params import DecoderParams
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.flash_attention.params import FlashAttentionParams
@@ -24,13 +26,16 @@ from core.topics.training.params import TrainingParams
 from gui import translation
 from gui.page.engine_bridge import EngineBridge
 from gui.pages.training.token_flow import visible
-from gui.window.main_window import MainWindow, OpenPage
+from gui.window.main_window import MainWindow
+from gui.window.open_page import OpenPage
 from gui.window.qt_texts import QtLanguage
 from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine
 from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.attention_heads.heads_result import heads_result
+from tests.gui.pages.compare.compare_result import compare_result
 from tests.gui.pages.decoder.decoder_result import decoder_result
+from tests.gui.pages.dialogue.dialogue_result import TALK, dialogue_params, dialogue_result
 from tests.gui.pages.fine_tuning.fine_tuning_result import run_of
 from tests.gui.pages.flash_attention.flash_result import flash_result
 from tests.gui.pages.kernel_lab.lab_result import SOURCE, lab_result
@@ -83,11 +88,23 @@ def _quantization(_: Path) -> Made:
     return params, checkpoint_result(params)
 
 
+def _compare(_: Path) -> Made:
+    params = CompareParams()
+    return params, compare_result(params)
+
+
 def _kernel_lab(folder: Path) -> Made:
     path = folder / "copy.py"
     path.write_text(SOURCE)
     result = lab_result(path)
     return result.params.changed(file=str(path)), result
+
+
+def _dialogue(folder: Path) -> Made:
+    path = folder / "talks.jsonl"
+    path.write_text(json.dumps({"messages": TALK}) + "\n")
+    params = dialogue_params(data=str(path), experiments="all")
+    return params, dialogue_result(params, data=str(path))
 
 
 EXAMPLES: dict[str, Callable[[Path], Made]] = {
@@ -98,7 +115,9 @@ EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "lora": _lora,
     "fine-tuning": _fine_tuning,
     "training": _training,
+    "dialogue": _dialogue,
     "quantization": _quantization,
+    "compare": _compare,
     "kernel-lab": _kernel_lab,
 }
 """By topic id: what to show, given a folder for files."""
@@ -141,7 +160,7 @@ class Example:
     def settle(self) -> None:
         """Let everything be drawn that is drawn on other threads, and nested layouts come to rest."""
         QCoreApplication.processEvents()
-        while self.opened.page.drawing:
+        while self.opened.controller.planning or self.opened.page.drawing:
             QCoreApplication.processEvents()
         join_latest_work()
         settle_layouts()
@@ -159,6 +178,7 @@ def open_example(
     qtbot.addWidget(window)
     window.resize(*size)
     window.show()
+    window.equip()
     opened = window.open_page(topic_id)
     assert opened is not None
     params, result = EXAMPLES[topic_id](folder)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialog
 
 from core.contracts.errors import TilescopeError
 from core.contracts.registry import TOPICS
@@ -28,7 +28,7 @@ from tests.gui.example_pages import EXAMPLES, Example, open_example
 from tests.gui.text_walk import Seen, owner_of, paint, pictures_of, read_outs_of, texts_of
 from tests.latin_names import CHINESE, english_words
 
-TOKENS_ARE_PAINTED_BY = "gui/pages/masks/matrix_axis_labels.py"
+TOKENS_ARE_PAINTED_BY = "gui/charts/matrix_axis_labels.py"
 
 
 @pytest.fixture
@@ -138,9 +138,7 @@ def test_that_the_window_is_chinese(example: Example, qapp: QApplication) -> Non
             window.status.show_state(EngineState(phase, device="cpu", is_insecure=True))
             seen.update(texts_of(window.status) if code == "zh" else ())
         window.show_shortcuts()
-        box = next(
-            widget for widget in qapp.topLevelWidgets() if isinstance(widget, QMessageBox) and widget.isVisible()
-        )
+        box = next(widget for widget in qapp.topLevelWidgets() if isinstance(widget, QDialog) and widget.isVisible())
         seen.update(texts_of(box) if code == "zh" else ())
         box.close()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

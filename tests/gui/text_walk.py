@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QAbstractListModel, QEvent, QPoint, QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QAction,
     QFontMetricsF,
@@ -48,6 +48,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from gui.pages.attention_heads.kv_control import KvControl
 from gui.widgets.figure import HoverTip
 from gui.widgets.segments import Segments
 
@@ -202,13 +203,18 @@ def pictures_of(root: QWidget, done: set[int] | None = None) -> Iterator[QWidget
                 yield from pictures_of(tabs, done)
             tabs.setCurrentIndex(before)
     for segments in root.findChildren(Segments):
-        if segments.isVisible() and id(segments) not in done:
+        if segments.isVisible() and id(segments) not in done and not _sets_a_parameter(segments):
             done.add(id(segments))
             before, count = segments.index, len(segments.findChildren(QAbstractButton))
             for index in [*range(before + 1, count), *range(before + 1)]:
                 segments.choose(index)
                 settle_layouts()
                 yield from pictures_of(segments.parentWidget(), done)
+
+
+def _sets_a_parameter(segments: Segments) -> bool:
+    """Whether a choice changes the plan, a moment later, instead of showing another picture of the same."""
+    return isinstance(segments.parentWidget(), KvControl)
 
 
 def file_of(widget: QWidget | None) -> str:
@@ -281,7 +287,8 @@ def _of_kind(widget: QWidget) -> Iterator[tuple[str, str]]:
 
 def _of_model(model: Any) -> Iterator[tuple[str, str]]:
     roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
-    for column in range(model.columnCount()):
+    columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount()  # it hides that method
+    for column in range(columns):
         for role in roles:
             yield "header", _shown(model.headerData(column, Qt.Orientation.Horizontal, role))
         for row in range(min(_ROWS, model.rowCount())):

@@ -11,6 +11,9 @@ from core.units import unit_label
 from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
 
+_LONGEST_DEFAULT = 80
+"""Characters of a default that a tool tip shows: a longer one, such as a whole conversation, tells nobody anything."""
+
 
 class Field(QWidget):
     """One parameter: its label, its control and, if its value is invalid, a sentence about it."""
@@ -37,6 +40,9 @@ class Field(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self._body())
+        for control in self._named_by_label():
+            show_text(control.setAccessibleName, spec.label)
+            show_text(control.setAccessibleDescription, spec.help)
         layout.addWidget(self._problem)
 
     def value(self) -> Scalar:
@@ -61,6 +67,13 @@ class Field(QWidget):
             control.setProperty("invalid", bool(sentence))
             control.style().polish(control)
 
+    def take_focus(self) -> None:
+        """Give the focus to the first control that can have it, as the Tab key does: a number is selected."""
+        for control in self._controls():
+            if control.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                control.setFocus(Qt.FocusReason.TabFocusReason)
+                return
+
     def _body(self) -> QWidget:
         """The row with label, unit and controls."""
         raise NotImplementedError
@@ -68,10 +81,16 @@ class Field(QWidget):
     def _controls(self) -> list[QWidget]:
         raise NotImplementedError
 
+    def _named_by_label(self) -> list[QWidget]:
+        """The controls that a screen reader calls by the label of the field: those without a text of their own."""
+        return self._controls()
+
 
 def _tooltip(spec: FieldSpec) -> Text:
     limits = EMPTY
     if spec.minimum is not None and spec.maximum is not None:
         limits = tr("From {low:g} to {high:g}.", low=spec.minimum, high=spec.maximum)
-    default = tr("Default: --set {name}={value}", name=spec.name, value=str(spec.default))
+    value = str(spec.default)
+    shown = value if len(value) <= _LONGEST_DEFAULT else "…"
+    default = tr("Default: --set {name}={value}", name=spec.name, value=shown)
     return Text("{help}\n{default}", (("help", sentences(spec.help, limits)), ("default", default)))

@@ -25,18 +25,20 @@ from PySide6.QtWidgets import (
 )
 
 from core.contracts.params import FieldSpec, Scalar
+from core.contracts.text import tr
 from core.language import ENGLISH
 from gui import translation
 from gui.page.form.field import Field
 from gui.page.form.passage_field import PassageField
 from gui.page.form.text_fields import PathField, TextField
 from gui.translation import show_text
+from gui.zoom import Px
 
 _MAX_SEGMENTS = 5
 _MAX_SEGMENT_CHARACTERS = 18
-_NUMBER_WIDTH_PX = 88
-_LABEL_GAP_PX = 8
-_ARROW_PX = 40
+_NUMBER_WIDTH_PX = Px(88)
+_LABEL_GAP_PX = Px(8)
+_ARROW_PX = Px(40)
 """What a combo box takes besides its text."""
 _LINE_CHARACTERS = 4096
 """The longest text that one line is for."""
@@ -107,6 +109,9 @@ class NumberField(Field):
     def _controls(self) -> list[QWidget]:
         return [self.spin]
 
+    def _named_by_label(self) -> list[QWidget]:
+        return [self.spin] if self.slider is None else [self.spin, self.slider]
+
     def _spun(self, value: float) -> None:
         self._follow(value)
         self.edited.emit(value)
@@ -152,7 +157,9 @@ class SegmentField(Field):
         last = len(self.spec.choices) - 1
         for index, option in enumerate(self.spec.choices):
             button = QPushButton()
-            show_text(button.setText, self.spec.choice_label(option))
+            choice = self.spec.choice_label(option)
+            show_text(button.setText, choice)
+            show_text(button.setAccessibleName, tr("{field}: {choice}", field=self.spec.label, choice=choice))
             button.setCheckable(True)
             button.setProperty("role", "segment")
             button.setProperty("place", "first" if index == 0 else "last" if index == last else "middle")
@@ -171,6 +178,9 @@ class SegmentField(Field):
 
     def _controls(self) -> list[QWidget]:
         return list(self.group.buttons())
+
+    def _named_by_label(self) -> list[QWidget]:
+        return []
 
 
 class ComboField(Field):
@@ -259,7 +269,8 @@ def field_for(spec: FieldSpec) -> Field:
 
 def _powers_of_two(low: float, high: float) -> list[float]:
     """The powers of two within the range, and its two ends."""
-    powers = (2.0**k for k in range(63))
+    smallest = math.floor(math.log2(low)) if low > 0 else 0
+    powers = (2.0**exponent for exponent in range(smallest, math.ceil(math.log2(high))))
     return sorted({low, high, *(power for power in powers if low < power < high)})
 
 

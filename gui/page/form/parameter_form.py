@@ -73,6 +73,16 @@ class ParameterForm(QWidget):
         """Reset to the defaults; can be undone."""
         self.propose(self._type())
 
+    def go_back(self, edits: int, params: Params) -> None:
+        """Undo until there were so many edits; `params` were the last valid ones then. What was typed is there again,
+        valid or not."""
+        self.undo_stack.setIndex(edits)
+        if self._valid:
+            self.propose(params)
+        elif params != self._params:
+            self._params = params
+            self.changed.emit(params)
+
     def show_problem(self, sentence: Text | str, field: str | None = None) -> None:
         """Say what is wrong: under the field if one is named, otherwise above the form."""
         self.clear_problem()

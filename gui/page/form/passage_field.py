@@ -10,10 +10,11 @@ from core.contracts.params import Scalar
 from core.contracts.text import tr
 from gui.page.form.field import Field
 from gui.translation import show_text
+from gui.zoom import Px
 
 _SHOWN_UP_TO = 4_000
 """More characters than this are not laid out: 200,000 in one paragraph would block the window."""
-_HEIGHT_PX = 62
+_HEIGHT_PX = Px(62)
 _REST_MS = 20
 
 
@@ -44,7 +45,7 @@ class PassageField(Field):
         self.editor.setMinimumWidth(60)
         self.editor.setTabChangesFocus(True)
         self.editor.setUndoRedoEnabled(False)
-        show_text(self.editor.setPlaceholderText, tr("the text of the preset"))
+        show_text(self.editor.setPlaceholderText, self.spec.if_empty)
         show_text(self.editor.setAccessibleName, self.spec.label)
         self.editor.installEventFilter(self)
         self.editor.textChanged.connect(self._typed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QLineEdit, QPushButton, QWidget
 
@@ -10,6 +10,7 @@ from core.contracts.params import Scalar
 from core.contracts.text import tr
 from gui.page.form.field import Field
 from gui.translation import show_text
+from gui.widgets.dragged_file import dragged_file
 
 
 class TextField(Field):
@@ -17,7 +18,8 @@ class TextField(Field):
 
     def _body(self) -> QWidget:
         self.line = QLineEdit()
-        self.line.setPlaceholderText(str(self.spec.default))
+        # What the user is told that an empty text stands for follows the language; a default is the same in all.
+        show_text(self.line.setPlaceholderText, self.spec.if_empty or str(self.spec.default))
         self.line.editingFinished.connect(self._finished)
         self._shown = ""
         body = QWidget()
@@ -71,11 +73,11 @@ class PathField(TextField):
             self.line.setCursorPosition(len(self._shown))  # the end of a path says more than its beginning
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_file(event.mimeData()) is not None:
+        if dragged_file(event.mimeData()) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        path = dropped_file(event.mimeData())
+        path = dragged_file(event.mimeData())
         if path is not None:
             event.acceptProposedAction()
             self._take(path)
@@ -89,9 +91,3 @@ class PathField(TextField):
     def _take(self, path: str) -> None:
         self.line.setText(path)
         self._finished()
-
-
-def dropped_file(data: QMimeData) -> str | None:
-    """The path of the one local file that is dragged, or None."""
-    urls = data.urls()
-    return urls[0].toLocalFile() if len(urls) == 1 and urls[0].isLocalFile() else None

@@ -40,11 +40,12 @@ class CompareView(Switcher):
         self.kernels, self.conversion = KernelsView(), ConversionView()
         super().__init__(
             [
-                (tr("Schemes"), self.schemes),
-                (tr("KV heads"), self.curves),
-                (tr("Kernels"), self.kernels),
-                (tr("Conversion"), self.conversion),
-            ]
+                ("schemes", tr("Schemes"), self.schemes),
+                ("kv-heads", tr("KV heads"), self.curves),
+                ("kernels", tr("Kernels"), self.kernels),
+                ("conversion", tr("Conversion"), self.conversion),
+            ],
+            "compare_view",
         )
         self._state: State | None = None
         self._language = language.current()
@@ -77,7 +78,7 @@ class CompareView(Switcher):
         elif index == CURVES:
             draw_curves(self.curves, state.plan)
         elif index == KERNELS:
-            provenance = self.kernels.draw(state.fitting)
+            provenance = self.kernels.draw(state.fitting, state.of_a)
         else:
             params: Any = state.params
             assert isinstance(params, AttentionHeadsParams)
@@ -106,17 +107,22 @@ class KernelsView(Switcher):
         column.setSpacing(2)
         column.addWidget(self.traced, 1)
         column.addWidget(self.note)
-        super().__init__([(tr("Traced bytes"), traced), (tr("Implementations"), self.comparison)])
+        super().__init__(
+            [("traced", tr("Traced bytes"), traced), ("implementations", tr("Implementations"), self.comparison)],
+            "kernels_view",
+        )
 
-    def draw(self, result: AttentionHeadsResult | None) -> Provenance | None:
-        """Show what a run found. Returns the provenance of the visible numbers, None without any."""
+    def draw(self, result: AttentionHeadsResult | None, of_a: AttentionHeadsResult | None) -> Provenance | None:
+        """Show what a run found, and run A behind it. Returns the provenance of what is visible, None without any."""
         decodes = () if result is None else result.decodes
         compared = () if result is None else result.comparison
-        self.traced.set_rows(decode_rows.decode_rows(decodes))
+        pinned = None if of_a is None else decode_rows.decode_rows(of_a.decodes)
+        self.traced.set_rows(decode_rows.decode_rows(decodes), pinned)
         notes = decode_rows.notes(result)
         self.note.setVisible(bool(notes))
         self.note.set_wordings(*notes)
-        self.comparison.set_rows(impl_rows.implementation_rows(compared))
+        pinned = impl_rows.pinned_rows(None if of_a is None else of_a.comparison)
+        self.comparison.set_rows(impl_rows.implementation_rows(compared), pinned)
         if self.index == TRACED:
             return Provenance.TRACED if decodes else None
         if impl_rows.ran_on_gpu(compared):

@@ -46,7 +46,14 @@ class ConversionView(Switcher):
         column.setSpacing(2)
         column.addWidget(self.title)
         column.addWidget(self.losses, 1)
-        super().__init__([(tr("Losses"), losses), (tr("Errors"), self.errors), (tr("Tuning"), self.tuning)])
+        super().__init__(
+            [
+                ("losses", tr("Losses"), losses),
+                ("errors", tr("Errors"), self.errors),
+                ("tuning", tr("Tuning"), self.tuning),
+            ],
+            "conversion_view",
+        )
         self._study: ConversionStudy | None = None
         self._params = AttentionHeadsParams()
         self._language = language.current()
@@ -56,12 +63,14 @@ class ConversionView(Switcher):
     def draw(self, study: ConversionStudy | None, params: AttentionHeadsParams) -> bool:
         """Show a study, or say what to do for one. Returns whether there is one."""
         self._study, self._params = study, params
-        if self._language != language.current():  # hidden pictures have texts of the former language too
+        has_results = study is not None and bool(study.results)
+        if has_results and self._language != language.current():
+            # Hidden pictures have texts of the former language too. Without results they would only be emptied.
             self._language = language.current()
             for index in range(TUNING + 1):
                 self._draw_picture(index)
         self._draw()
-        return study is not None and bool(study.results)
+        return has_results
 
     def select_head(self, head: int | None, heads: int) -> None:
         """Mark a query head of a model with so many heads, if the converted model has as many."""

@@ -8,12 +8,13 @@ from functools import cached_property
 from PySide6.QtCore import QPointF, QRectF
 
 from gui.pages.attention_heads.head_picture import HeadPicture, Matrix
+from gui.zoom import Px
 
-TITLE_PX, FORMULA_PX, LABELS_PX, GUTTER_GAP_PX = 24.0, 18.0, 30.0, 10.0
-_EDGE_PX, _MATRIX_GAP_PX, _ABOVE_MATRICES_PX = 8.0, 12.0, 10.0
-_WIDEST_HEAD_PX, _HEAD_SHARE = 40.0, 0.82
-_BOX_PX, _LEAST_BOX_PX, _BOX_SHARE = 24.0, 11.0, 0.075
-_LEAST_WIRES_PX, _MOST_WIRES_PX = 26.0, 170.0
+TITLE_PX, FORMULA_PX, LABELS_PX, GUTTER_GAP_PX = Px(24.0), Px(18.0), Px(30.0), Px(10.0)
+_EDGE_PX, _MATRIX_GAP_PX, _ABOVE_MATRICES_PX = Px(8.0), Px(12.0), Px(10.0)
+_WIDEST_HEAD_PX, _HEAD_SHARE = Px(40.0), 0.82
+_BOX_PX, _LEAST_BOX_PX, _BOX_SHARE = Px(24.0), Px(11.0), 0.075
+_LEAST_WIRES_PX, _MOST_WIRES_PX = Px(26.0), Px(170.0)
 _MATRICES_SHARE = 0.46
 _THINNEST_PX = 2.0
 

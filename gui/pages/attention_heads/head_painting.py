@@ -13,11 +13,12 @@ from gui.charts.ticks import short_quantity
 from gui.pages.attention_heads.head_layout import LABELS_PX, TITLE_PX, HeadLayout
 from gui.pages.attention_heads.head_picture import HeadPicture, Matrix
 from gui.theme import Theme, mix
+from gui.zoom import Px
 
 _GROUP_SERIES = (0, 1, 2, 3, 4, 7)
 """Of the theme's series, those that differ most beside each other."""
-_DIMMED, _SLICE_GAP_PX = 0.22, 4.0
-_INDEX_FONT_PX, _INDEX_DROP_PX, _INDEX_GAP_PX = 9, 3.0, 7.0
+_DIMMED, _SLICE_GAP_PX = 0.22, Px(4.0)
+_INDEX_FONT_PX, _INDEX_DROP_PX, _INDEX_GAP_PX = Px(9), Px(3.0), Px(7.0)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 
@@ -222,9 +223,3 @@ class HeadPainter:
             self._painter.drawRoundedRect(box, radius, radius)
         else:
             self._painter.fillRect(box, ink)
-
-
-def paint_focus(painter: QPainter, theme: Theme, rect: QRectF) -> None:
-    painter.setPen(QPen(QColor(theme.accent), 1))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))

@@ -8,12 +8,16 @@ from PySide6.QtWidgets import QWidget
 
 from core.contracts.text import tr
 from gui.pages.attention_heads.head_layout import HeadLayout, matrices_room_px
-from gui.pages.attention_heads.head_painting import HeadPainter, gutter_px, label_px, paint_focus
+from gui.pages.attention_heads.head_painting import HeadPainter, gutter_px, label_px
 from gui.pages.attention_heads.head_picture import HeadPicture
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+
+_LABEL_SHARE = 0.85
+"""The share of a matrix's room that its label takes where there is too little."""
 
 
 class HeadsView(Figure):
@@ -67,6 +71,26 @@ class HeadsView(Figure):
             if reached != self.selected:
                 self.head_picked.emit(reached)
 
+    def data_table(self) -> DataTable | None:
+        """One row per query head, with what it reads, and one per projection matrix."""
+        picture = self.picture
+        if picture is None:
+            return None
+        heads = range(picture.heads)
+        reads = "latent" if picture.latent is not None else "kv_head"
+        matrices = picture.matrices
+        nothing = [None] * len(matrices)
+        return table_of(
+            {
+                "part": [*["query_head"] * picture.heads, *(matrix.name for matrix in matrices)],
+                "head": [*heads, *nothing],
+                reads: [*map(picture.group_of, heads), *nothing],
+                "inputs": [*[None] * picture.heads, *(matrix.inputs for matrix in matrices)],
+                "outputs": [*[None] * picture.heads, *(matrix.outputs for matrix in matrices)],
+                "parameters": [*[None] * picture.heads, *(matrix.parameters for matrix in matrices)],
+            }
+        )
+
     def restyle(self, theme: Theme) -> None:
         self.canvas.update()
 
@@ -95,8 +119,12 @@ class _Heads(Canvas):
             return None
         if self._layout is None or self._layout.area != area:
             labels, short = tuple(map(label_px, picture.matrices)), False
-            if sum(labels) > matrices_room_px(area, len(labels)):
+            room = matrices_room_px(area, len(labels))
+            if sum(labels) > room:
                 labels, short = tuple(label_px(matrix, short=True) for matrix in picture.matrices), True
+            if sum(labels) > room:  # labels are elided then, so that the matrices above them keep some width
+                most_px = _LABEL_SHARE * room / len(labels)
+                labels = tuple(min(px, most_px) for px in labels)
             self._layout = HeadLayout(picture, area, gutter_px(picture), labels, short)
         return self._layout
 
@@ -115,8 +143,6 @@ class _Heads(Canvas):
             return
         lit = parts.picture.group_of(head) if head is not None else self._hovered_group(parts)
         HeadPainter(painter, theme, parts, lit, head).paint()
-        if self.hasFocus():
-            paint_focus(painter, theme, QRectF(self.rect()))
 
     def _hovered_group(self, parts: HeadLayout) -> int | None:
         """The group under the pointer, if there are several."""

@@ -13,9 +13,10 @@ from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import keeps_arrows
 from gui.widgets.segments import Segments
+from gui.zoom import Px
 
 SCHEMES = (MODEL, MHA, GQA, MQA, MLA)
-_SLIDER_PX = 40
+_SLIDER_PX = Px(40)
 _SHARES = (2, 3)
 """How slider and label share the width that the buttons leave."""
 

@@ -46,7 +46,13 @@ class MemoryView(Switcher):
             Axis(tr("context (tokens)"), log=True),
             selected_label=tr("chosen batch"),
         )
-        super().__init__([(tr_in("attention heads", "Memory"), self.memory), (tr("Longest context"), self.contexts)])
+        super().__init__(
+            [
+                ("memory", tr_in("attention heads", "Memory"), self.memory),
+                ("contexts", tr("Longest context"), self.contexts),
+            ],
+            "memory_view",
+        )
         self._plan: Plan | None = None
         self._language = language.current()
         self.switched.connect(lambda _: self._draw())

@@ -11,6 +11,7 @@ from core.topics.attention_heads.params import GQA, MHA, MQA, AttentionHeadsPara
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult
 from gui import theme as themes
+from gui.charts.roofline_chart import RooflineChart
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.page import Page
 from gui.page.selection import Selection
@@ -21,9 +22,9 @@ from gui.pages.attention_heads.head_picture import head_picture
 from gui.pages.attention_heads.heads_view import HeadsView
 from gui.pages.attention_heads.kv_control import KvControl
 from gui.pages.attention_heads.memory_view import MemoryView
-from gui.pages.attention_heads.roofline_chart import RooflineChart
 from gui.widgets.badged_metrics import BadgedMetrics
 from gui.widgets.fitted_label import FittedLabel
+from gui.zoom import Px
 
 _HEADS_HELP = tr(
     "Query heads above, what they read below, in the colour of their group. Boxes have the width of their elements, so "
@@ -44,19 +45,24 @@ _COMPARE_HELP = tr(
     "The same model with another attention, click a row to choose it; what fewer KV heads save, relative to MHA; what "
     "the decode kernel read, traced, and how exact its implementations are; and what converting a trained model costs."
 )
-_INSET_PX = 12
-_HERO_PX, _MEMORY_PX, _CARD_PX = 272, 240, 224
+_INSET_PX = Px(12)
+_HERO_PX, _MEMORY_PX, _CARD_PX = Px(272), Px(240), Px(224)
 """The least heights at which they can be read; a lower window scrolls."""
 
 
 class AttentionHeadsPage(Page[Plan, AttentionHeadsResult]):
-    """Selection kinds: head (a query head, from 0)."""
+    """Selection kinds: head (a query head, from 0), memory_view, compare_view, kernels_view, conversion_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._remark = EMPTY
         self.key_metrics, self.remarks = BadgedMetrics(), FittedLabel()
         self.control, self.heads_view = KvControl(), HeadsView()
-        self.roofline = RooflineChart(tr("The roofline appears here once the parameters are valid."))
+        self.roofline = RooflineChart(
+            tr("The roofline appears here once the parameters are valid."),
+            tr("attainable TFLOP/s"),
+            {work_points.ATTENTION: tr("attention"), work_points.LINEAR: tr("linear layers")},
+            tr("intensity traced by the run"),
+        )
         self.memory, self.compare = MemoryView(), CompareView()
         return (
             Strip(_strip(self.key_metrics, self.remarks)),

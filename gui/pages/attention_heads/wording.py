@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.contracts.text import Text, tr
 from core.format import quantity
 from core.language_model.folder_config import MAX_CONTEXT
+from gui.charts.ticks import short_quantity
 
 
 def band(low: float, high: float) -> Text:
@@ -25,9 +26,9 @@ def context(tokens: float) -> Text:
 
 
 def short_context(tokens: float) -> str:
-    """The same in a narrow column: thousands as k."""
+    """The same in a narrow column: thousands as k, millions as M."""
     if tokens >= MAX_CONTEXT or tokens < 1:
         return str(context(tokens))
     if tokens < 10_000:
         return f"{tokens:,.0f}"
-    return f"{tokens / 1e3:,.0f} k" if tokens < 10_000_000 else f"{tokens / 1e6:,.1f} M"
+    return f"{tokens / 1e3:,.0f} k" if tokens < 1_000_000 else short_quantity(tokens)

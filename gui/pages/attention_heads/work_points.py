@@ -8,7 +8,7 @@ from core.hardware.roofline import attainable_tflops
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult, TracedDecode, TracedPrefill
 from core.topics.attention_heads.roofline_points import RooflinePoint
-from gui.pages.attention_heads.roofline_chart import Point, Roof
+from gui.charts.roofline_chart import Point, Roof, gpu_roof
 
 ATTENTION, LINEAR = 0, 2
 _INKS = {"attention": ATTENTION, "linear": LINEAR}
@@ -18,11 +18,11 @@ def roofs(plan: Plan) -> list[Roof]:
     """That of attention; and that of the linear layers if they compute in another precision."""
     attention = next(point for point in plan.points if point.part == "attention").roof
     linear = next(point for point in plan.points if point.part == "linear").roof
-    first = Roof(plan.gpu.name, plan.gpu, "bf16")
+    first = gpu_roof(plan.gpu, "bf16")
     if linear.peak_flops_per_s == attention.peak_flops_per_s:
         return [first]
     dtype = plan.params.weight_dtype
-    return [first, Roof(str(tr("peak in {dtype}", dtype=dtype)), plan.gpu, dtype)]
+    return [first, gpu_roof(plan.gpu, dtype, str(tr("peak in {dtype}", dtype=dtype)))]
 
 
 def points(plan: Plan, fitting: AttentionHeadsResult | None) -> list[Point]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPen,
     QResizeEvent,
     QTransform,
     QWheelEvent,
@@ -23,10 +22,13 @@ from gui.pages.decoder.flow_graph import FlowGraph, FlowNode, Highlight, Side
 from gui.pages.decoder.flow_painting import Emphasis, paint_edge, paint_edge_label, paint_group, paint_node, paint_note
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
+from gui.widgets.keyboard_nav import PICKS
+from gui.zoom import Px
 
-_MARGIN_PX = 10.0
-_LARGEST_FIT, _LEAST_ZOOM, _MOST_ZOOM = 1.35, 0.2, 6.0
+_MARGIN_PX = Px(10.0)
+_LARGEST_FIT_PX, _LEAST_ZOOM, _MOST_ZOOM = Px(1.35), 0.2, 6.0
 _REACH_PX, _DRAG_PX = 6.0, 4.0
 _DIRECTIONS: dict[int, Side] = {Qt.Key.Key_Up: "top", Qt.Key.Key_Down: "bottom"}
 
@@ -80,6 +82,24 @@ class FlowDiagram(Figure):
         if marked != self.selected:
             self.selected = marked
             self.canvas.update()
+
+    def data_table(self) -> DataTable | None:
+        """One row per box and per arrow: what it is called, and how strongly it is highlighted, from 0 to 1."""
+        if self.is_empty:
+            return None
+        parts = [
+            *(("box", node.id, node.label, "", "") for node in self.graph.nodes),
+            *(("arrow", edge.id, edge.label, edge.start, edge.end) for edge in self.graph.edges),
+        ]
+        lit = [self.highlights.get(place) for _, place, *_ in parts]
+        names = ("part", "id", "label", "from", "to")
+        return table_of(
+            {
+                **{name: [part[index] for part in parts] for index, name in enumerate(names)},
+                "highlight": [None if each is None else each.amount for each in lit],
+                "text": ["" if each is None else each.text for each in lit],
+            }
+        )
 
     def describe(self, place: str | None) -> str | None:
         """The text shown for a node or an arrow on hover and focus."""
@@ -140,7 +160,7 @@ class _DiagramCanvas(Canvas):
         if self._zoom is not None:
             return QTransform(self._zoom, 0, 0, self._zoom, self._origin.x(), self._origin.y())
         width, height = self.width() - 2 * _MARGIN_PX, self.height() - 2 * _MARGIN_PX
-        zoom = max(0.05, min(width / bounds.width, height / bounds.height, _LARGEST_FIT))
+        zoom = max(0.05, min(width / bounds.width, height / bounds.height, _LARGEST_FIT_PX))
         x, y = bounds.centre
         return QTransform(zoom, 0, 0, zoom, self.width() / 2 - zoom * x, self.height() / 2 - zoom * y)
 
@@ -195,10 +215,6 @@ class _DiagramCanvas(Canvas):
         if graph.note is not None:
             paint_note(painter, theme, graph.note, *self._figure.note)
         painter.resetTransform()
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _emphasis(self, place: str) -> Emphasis:
         focused = self.hasFocus() and place == self._focused
@@ -282,7 +298,7 @@ class _DiagramCanvas(Canvas):
             ahead = self._figure.graph.next_node(self._focused, _DIRECTIONS[Qt.Key(key)])
             if ahead is not None:
                 self._focus(self._figure.graph.by_id[ahead])
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._focused is not None:
+        elif key in PICKS and self._focused is not None:
             self._figure.pick(self._focused)
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             self.zoom_by(1 / 1.25 if key == Qt.Key.Key_Minus else 1.25)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTextOption
+from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPolygonF, QTextOption
 
 from gui import theme as themes
 from gui.pages.decoder.flow_graph import Box, FlowEdge, FlowGroup, FlowNode, Highlight
@@ -29,6 +29,11 @@ class Emphasis:
     focused: bool = False
 
 
+def _font(size: str, *, bold: bool = False) -> QFont:
+    """In the units of the diagram, which grows as a whole."""
+    return themes.ui_font(size, bold=bold, zoomed=False)
+
+
 def highlight_colour(theme: Theme) -> str:
     """The colour of every highlight."""
     return theme.tiles["current"]
@@ -44,7 +49,7 @@ def paint_group(painter: QPainter, theme: Theme, group: FlowGroup) -> None:
     painter.setPen(QPen(QColor(mix(theme.sunken, ink, 0.45)), 1))
     painter.setBrush(QColor(mix(theme.sunken, ink, 0.06)))
     painter.drawRoundedRect(rect(group.box), 7, 7)
-    painter.setFont(themes.ui_font("small", bold=True))
+    painter.setFont(_font("small", bold=True))
     painter.setPen(QColor(mix(theme.text, ink, 0.25)))
     painter.drawText(rect(group.label_box), int(_CENTRED | Qt.TextFlag.TextWordWrap), group.label)
 
@@ -80,7 +85,7 @@ def paint_edge_label(
     if not lines:
         return
     painter.save()
-    painter.setFont(themes.ui_font("small", bold=bool(value)))
+    painter.setFont(_font("small", bold=bool(value)))
     box = _label_box(painter, edge, lines)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(themes.colour(theme.sunken, 1.0 if edge.label_side == "along" else 0.8))
@@ -116,11 +121,11 @@ def paint_note(painter: QPainter, theme: Theme, box: Box, headline: str, body: s
     wrap = QTextOption(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     wrap.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     room = rect(box)
-    painter.setFont(themes.ui_font("title", bold=True))
+    painter.setFont(_font("title", bold=True))
     painter.setPen(QColor(theme.text))
     used = painter.boundingRect(room, headline, wrap)
     painter.drawText(room, headline, wrap)
-    painter.setFont(themes.ui_font("body"))
+    painter.setFont(_font("body"))
     painter.setPen(QColor(theme.muted))
     painter.drawText(room.adjusted(0, used.height() + 6, 0, 0), body, wrap)
 
@@ -155,7 +160,7 @@ def paint_node(
 def _paint_words(
     painter: QPainter, theme: Theme, label: str, highlight: Highlight | None, box: QRectF, ink: str
 ) -> None:
-    painter.setFont(themes.ui_font("body"))
+    painter.setFont(_font("body"))
     metrics = painter.fontMetrics()
     room = box.width() - metrics.horizontalAdvance(label) - 10
     fitting = (highlight.text, highlight.short) if highlight is not None else ()
@@ -165,7 +170,7 @@ def _paint_words(
         painter.drawText(box, _LEFT, label)
         bright = highlight is not None and highlight.amount > 0
         painter.setPen(QColor(mix(theme.text, highlight_colour(theme), 0.6) if bright else theme.faint))
-        painter.setFont(themes.ui_font("small", bold=bright))
+        painter.setFont(_font("small", bold=bright))
         painter.drawText(box, _RIGHT, value)
         return
     painter.setPen(QColor(ink))

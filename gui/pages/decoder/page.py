@@ -18,6 +18,7 @@ from gui.pages.decoder.layout import diagram_of, shown_place
 from gui.pages.decoder.view_data import provenance
 from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, BadgedStrip, LensedDiagram, TensorView
 from gui.widgets.switcher import Switcher
+from gui.zoom import Px
 
 _BLOCK_HELP = tr(
     "Boxes are tensors; arrows show which tensors each operation reads, with their shapes. The cells in a box are its "
@@ -32,14 +33,14 @@ _TENSOR_HELP = tr(
     "The tensor of the selected box or arrow; the gradient from each output position into each memory position; and "
     "the effect of replacing each token in turn."
 )
-_ROW_PX = 420
+_ROW_PX = Px(420)
 """The minimum height at which the diagram is legible; a lower window scrolls."""
 TENSOR, INTO_MEMORY, EVERY_TOKEN = range(3)
 _FIRST_NODES = ("decoder.cross.heads", "decoder.self.heads", "memory")
 
 
 class DecoderPage(Page[Plan, DecoderResult]):
-    """Selection kinds: source_token, target_token, node, edge, head_self, head_cross, lens."""
+    """Selection kinds: source_token, target_token, node, edge, head_self, head_cross, lens, tensor_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._graph = FlowGraph((), ())
@@ -53,10 +54,11 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.influence = TokenMap(tr("Run (F5) to see the effect of replacing each token in turn."))
         self.views = Switcher(
             [
-                (tr("Tensor"), self.tensor),
-                (tr("Gradient"), self.gradient),
-                (tr("Every token"), self.influence),
-            ]
+                ("tensor", tr("Tensor"), self.tensor),
+                ("gradient", tr("Gradient"), self.gradient),
+                ("every-token", tr("Every token"), self.influence),
+            ],
+            "tensor_view",
         )
         half_px = _ROW_PX // 2 - 4
         return (

@@ -15,10 +15,11 @@ from gui.pages.decoder.flow_painting import highlight_colour
 from gui.theme import Theme, mix
 from gui.translation import show_text
 from gui.widgets.figure import Canvas, Figure
-from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.widgets.keyboard_nav import PICKS, STEPS, keeps_arrows
+from gui.zoom import Px
 
-_ROW_PX, _MARGIN_PX, _WIDEST_PX = 23, 4, 92
-_TITLE_PX, _TITLE_GAP_PX = 102.0, 12.0
+_ROW_PX, _MARGIN_PX, _WIDEST_PX = Px(23), Px(4), Px(92)
+_TITLE_PX, _TITLE_GAP_PX = Px(102.0), Px(12.0)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -236,7 +237,7 @@ class _StripCanvas(Canvas):
             self._strip.moved.emit(self._strip.rows[row].key, position)
             where = self.mapTo(self._strip, self.cell_rect(row, position).bottomLeft().toPoint())
             self._strip.tip.show_at(where, self._strip.describe(self._cell))
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and cell is not None:
+        elif key in PICKS and cell is not None:
             if cell[1] < len(self._strip.rows[cell[0]].cells):
                 self._strip.clicked.emit(self._strip.rows[cell[0]].key, cell[1])
         else:

@@ -16,8 +16,10 @@ from gui.translation import show_text
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.segments import Segments
+from gui.zoom import Px
 
 CHANGE, GRADIENT, COST = range(3)
+_COMBO_PX = Px(186)
 _LENSES = (tr("Token change"), tr("Gradient"), tr_in("highlights of the decoder", "Parameters"))
 
 
@@ -97,11 +99,12 @@ class TensorView(QWidget):
         super().__init__(parent)
         self.map = TokenMap(tr("Run (F5) to see the tensors. Click a box or an arrow in the diagram to choose one."))
         self.combo = QComboBox()
+        show_text(self.combo.setAccessibleName, tr("The tensor to show"))
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         show_text(
             self.combo.setToolTip, tr("The tensor to show; clicking a box or an arrow in the diagram selects it too")
         )
-        self.combo.setMinimumWidth(186)
+        self.combo.setMinimumWidth(_COMBO_PX)
         self._facts = _small_label()
         bar = QHBoxLayout()
         bar.setSpacing(8)

@@ -162,11 +162,12 @@ class DetailsView(Switcher):
         self.methods = RecordTable(METHOD_COLUMNS, attrgetter("method"), tr("Run (F5) to measure all methods."))
         super().__init__(
             [
-                (tr("Samples"), self.samples),
-                (tr_in("attention", "Mask"), self.mask),
-                (tr("Vectors"), self.vectors),
-                (tr("Methods"), self.methods),
-            ]
+                ("samples", tr("Samples"), self.samples),
+                ("mask", tr_in("attention", "Mask"), self.mask),
+                ("vectors", tr("Vectors"), self.vectors),
+                ("methods", tr("Methods"), self.methods),
+            ],
+            "details_view",
         )
         self._plan: Plan | None = None
         self._run: FineTuningResult | None = None

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
+    QFont,
     QFontMetricsF,
     QKeyEvent,
     QMouseEvent,
@@ -25,12 +26,15 @@ from gui.pages.fine_tuning.module_painting import paint_modules
 from gui.pages.fine_tuning.transformer_grid import TrainedModules, TransformerGrid
 from gui.theme import Theme, mix
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.zoom import Px
 
-HEIGHT_PX = 78
-_BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX, _OVER_PX = 4, 5, 30, 11, 4
+HEIGHT_PX = Px(78)
+_BETWEEN_PX, _INSET_PX, _WORDS_PX, _DOT_PX, _OVER_PX = Px(4), Px(5), Px(30), Px(11), Px(4)
 """Words may extend `_OVER_PX` into the inset on their right."""
+_LEAST_FONT_PX = 8
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -76,6 +80,16 @@ class MethodPicker(Figure):
         self.row.update()
         self.show_content()
 
+    def data_table(self) -> DataTable | None:
+        """One row per method."""
+        return table_of(
+            {
+                "method": [tile.key for tile in self.tiles],
+                "trainable": [sum(tile.modules.trainable) for tile in self.tiles],
+                "stopped_early": [tile.broken for tile in self.tiles],
+            }
+        )
+
     def choose(self, key: str) -> None:
         """Select a method. Emits no signal."""
         if key != self.chosen:
@@ -84,6 +98,14 @@ class MethodPicker(Figure):
 
     def restyle(self, theme: Theme) -> None:
         self.row.forget_pictures()
+
+
+def _fitted(font: QFont, text: str, width: float) -> QFont:
+    """The font, smaller where a text would be cut: large texts leave little room in a narrow window."""
+    needed = QFontMetricsF(font).horizontalAdvance(text)
+    if needed > width:
+        font.setPixelSize(max(_LEAST_FONT_PX, int(font.pixelSize() * width / needed)))
+    return font
 
 
 class _Row(Canvas):
@@ -122,9 +144,10 @@ class _Row(Canvas):
         painter.drawRoundedRect(box, themes.RADIUS, themes.RADIUS)
         inside = box.adjusted(_INSET_PX, 2, -_INSET_PX, -_INSET_PX)
         words = inside.adjusted(0, 0, _OVER_PX, 0)
-        painter.setFont(themes.ui_font("small", bold=True))
+        head = self.head(index)
+        painter.setFont(_fitted(themes.ui_font("small", bold=True), head, words.width()))
         painter.setPen(QColor(theme.text))
-        painter.drawText(QRectF(words.left(), words.top(), words.width(), 15), _LEFT, self.head(index))
+        painter.drawText(QRectF(words.left(), words.top(), words.width(), 15), _LEFT, head)
         painter.setFont(themes.ui_font("small"))
         painter.setPen(QColor(theme.bad if tile.broken else mix(theme.muted, theme.text, 0.2)))
         below = QRectF(words.left(), words.top() + 14, words.width(), 14)
@@ -132,6 +155,7 @@ class _Row(Canvas):
             below.setLeft(below.left() + _DOT_PX)
         width = painter.fontMetrics().horizontalAdvance
         fact = next((text for text in tile.facts if width(text) <= below.width()), tile.facts[-1])
+        painter.setFont(_fitted(painter.font(), fact, below.width()))
         painter.drawText(below, _LEFT, fact)
         if tile.ink is not None:
             painter.setPen(Qt.PenStyle.NoPen)

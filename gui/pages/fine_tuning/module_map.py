@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QLinearGradient, QMouseEvent, QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
@@ -23,16 +23,17 @@ from gui.pages.fine_tuning.module_painting import (
 from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, place_name
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
-from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.widgets.keyboard_nav import PICKS, STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
-_MIN_BAR_PX, _EDGE_PX, _MIN_NAMES_PX, _GROUP_NAMES_PX = 70, 6, 104.0, 26
+_MIN_BAR_PX, _EDGE_PX, _MIN_NAMES_PX, _GROUP_NAMES_PX = Px(70), Px(6), Px(104.0), Px(26)
 _BAR_HEADINGS = tr("gradient"), tr("norm (L2)")
 _COLOURS = 10
 """Number of steps of the colour scale."""
 
-_PICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -74,6 +75,22 @@ class ModuleMap(Figure):
         if index != self.selected:
             self.selected = index
             self.canvas.update()
+
+    def data_table(self) -> DataTable | None:
+        """One row per place: what is trained there, and its gradients."""
+        places, method = self.grid.places, self.method
+        if not places:
+            return None
+        return table_of(
+            {
+                "place": [place.id for place in places],
+                "parameters": [place.parameters for place in places],
+                "state": [method.state(index, place) for index, place in enumerate(places)],
+                "trainable": method.trainable,
+                "gradient_norm": [method.norm(index) for index in range(len(places))],
+                "largest_frozen_gradient": [None] * len(places) if method.frozen is None else method.frozen,
+            }
+        )
 
     def describe(self, index: int) -> str:
         """The read-out of a place under this method."""
@@ -186,10 +203,6 @@ class _MapCanvas(Canvas):
         paint_marks(painter, theme, placed, Marks(figure.selected, self._hovered, focused))
         if figure.is_measured:
             self._paint_bar(painter, theme)
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _paint_bar(self, painter: QPainter, theme: Theme) -> None:
         """The colour bar with its norms."""
@@ -230,7 +243,7 @@ class _MapCanvas(Canvas):
         step = STEPS.get(Qt.Key(event.key()))
         if step is not None and self._figure.grid.places:
             self._walk(*step)
-        elif Qt.Key(event.key()) in _PICKS and self._focused is not None:
+        elif Qt.Key(event.key()) in PICKS and self._focused is not None:
             self._figure.place_picked.emit(self._figure.grid.places[self._focused].id)
         else:
             super().keyPressEvent(event)

@@ -16,9 +16,10 @@ from gui.charts.palette import colour_table
 from gui.charts.ticks import short_quantity
 from gui.pages.fine_tuning.transformer_grid import GridLayout, TrainedModules, TransformerGrid, part_name, strength
 from gui.theme import Theme, mix
+from gui.zoom import Px
 
 _CENTRED, _RIGHT = Qt.AlignmentFlag.AlignCenter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-_ADAPTER_SHARE, _MIN_ADAPTER_PX = 0.42, 3.0
+_ADAPTER_SHARE, _MIN_ADAPTER_PX = 0.42, Px(3.0)
 _DARKEST = 0.16
 """The first used share of the colour map, so that the smallest gradient still differs from frozen places."""
 

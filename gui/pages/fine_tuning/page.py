@@ -23,6 +23,7 @@ from gui.pages.fine_tuning.details import DetailsView
 from gui.pages.fine_tuning.modules_view import ModulesView
 from gui.widgets.badged_metrics import BadgedMetrics
 from gui.widgets.switcher import Switcher
+from gui.zoom import Px
 
 _MODULES_HELP = tr(
     "Columns are the layers of the transformer and rows their parts; vectors that a method adds are above the layers. "
@@ -44,14 +45,15 @@ _DETAILS_HELP = tr(
     "training, columns 1 to 7 those of the numbered methods. Also: the attention mask, the trained parameters by "
     "place, and a sortable table of all numbers."
 )
-_HERO_PX, _LOWER_PX = 352, 244
+_HERO_PX, _LOWER_PX = Px(352), Px(244)
 LOSSES, HELD_OUT = range(2)
 _BEFORE_LOSSES = tr("Run (F5) to see the loss of all methods here while they train.")
 _BEFORE_HELD_OUT = tr("Run (F5) to see the loss on held-out rows here while the methods train.")
 
 
 class FineTuningPage(Page[Plan, FineTuningResult]):
-    """Selection kinds: method (its id), place (its id), step (of the training; none stands for the newest)."""
+    """Selection kinds: method (its id), place (its id), step (of the training; none stands for the newest),
+    curves_view, details_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._drawn: tuple[str, int | None] | None = None
@@ -60,7 +62,9 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
         step = Axis(tr("step"), steps="whole")
         self.losses = LineChart(_BEFORE_LOSSES, step, Axis(tr("training loss"), "nats"))
         self.held_out = LineChart(_BEFORE_HELD_OUT, step, Axis(tr("held-out loss"), "nats"))
-        self.curves = Switcher([(tr("Training"), self.losses), (tr("Held out"), self.held_out)])
+        self.curves = Switcher(
+            [("training", tr("Training"), self.losses), ("held-out", tr("Held out"), self.held_out)], "curves_view"
+        )
         self.costs, self.details = RowChart(method_costs.EMPTY, tr("Costs and results")), DetailsView()
         return (
             Strip(self.key_metrics),
@@ -191,7 +195,8 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
         self.modules.draw(plan, result, method, self._step)
         self._draw_curves()
         self.costs.choose(method)
-        self.costs.set_rows(method_costs.cost_rows(view_data.costs(plan, result)))
+        pinned = None if state.of_a is None else method_costs.cost_rows(view_data.costs(plan, state.of_a))
+        self.costs.set_rows(method_costs.cost_rows(view_data.costs(plan, result)), pinned)
         self.details.draw(plan, result, method)
         self._write_badges(result)
 
@@ -201,9 +206,11 @@ class FineTuningPage(Page[Plan, FineTuningResult]):
         # In a new language the names of the hidden curves change too.
         draw_all, self._curves_language = self._curves_language != language.current(), language.current()
         if draw_all or self.curves.index == LOSSES:
-            self.losses.set_series(view_data.losses(result, self._method), x_range=steps)
+            pinned = view_data.losses(self.of_a, self._method)
+            self.losses.set_series(view_data.losses(result, self._method), x_range=steps, pinned=pinned)
         if draw_all or self.curves.index == HELD_OUT:
-            self.held_out.set_series(view_data.held_out_losses(result, self._method), x_range=steps)
+            pinned = view_data.held_out_losses(self.of_a, self._method)
+            self.held_out.set_series(view_data.held_out_losses(result, self._method), x_range=steps, pinned=pinned)
 
     def _write_badges(self, result: FineTuningResult | None) -> None:
         measured = None if result is None else result.measured

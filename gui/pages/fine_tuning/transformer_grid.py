@@ -139,7 +139,7 @@ class TransformerGrid:
         lane = inner.left() + ends[0] * unit + between
         columns = {layer: lane + index * (unit + between) for index, layer in enumerate(self.layers)}
         right = lane + len(self.layers) * (unit + between)
-        heights = self._heights(inner, gap, names)
+        heights = self._heights(inner, gap)
         cells = []
         for place in self.places:
             if place.layer >= 0:
@@ -163,7 +163,7 @@ class TransformerGrid:
             rows.insert(0, (str(ROW_NAMES["prefix_encoder"]), y + high / 2))
         return GridLayout(tuple(cells), frames, tuple(rows), self._groups(heights, first[0], sum(last)), names_px)
 
-    def _heights(self, inner: QRectF, gap: float, names: bool) -> dict[str, tuple[float, float]]:
+    def _heights(self, inner: QRectF, gap: float) -> dict[str, tuple[float, float]]:
         """(top, height) by kind. Norms are lower than matrices, and a wider gap separates attention from the MLP."""
         order = (["prefix_encoder"] if any(p.kind == "prefix_encoder" for p in self.places) else []) + list(self.kinds)
         apart = {"attention_norm": 3.0, "mlp_norm": 3.0}

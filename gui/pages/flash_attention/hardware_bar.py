@@ -13,11 +13,14 @@ from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
 from gui.widgets.figure import Canvas, Figure, sram_bytes
+from gui.zoom import Px
 
-HEIGHT_PX = 66
-_MARGIN_PX = 10
-_ARROW_PX, _NAME_PX = 190, 150
-_NARROW_PX = 960
+HEIGHT_PX = Px(66)
+_MARGIN_PX = Px(10)
+_ARROW_PX, _NAME_PX = Px(190), Px(150)
+_NARROW_PX = Px(960)
+_OF_NAME_PX = Px(54)
+"""What the name of a memory takes."""
 """Below this width the numbers are smaller and the arrow is shorter."""
 
 
@@ -135,28 +138,39 @@ def _paint_block(
     painter.setFont(themes.ui_font("title", bold=True))
     painter.setPen(QColor(ink))
     painter.drawText(line, left, name)
-    offset = 54
-    number_font = themes.ui_font("heading", bold=True)
-    preposition = str(tr_in("bandwidth", "at"))
-    if offset + QFontMetricsF(number_font).horizontalAdvance(f"{size}  {preposition}  {speed}") > line.width():
-        number_font = themes.ui_font("body", bold=True)
-    painter.setFont(number_font)
-    painter.setPen(QColor(theme.text))
-    painter.drawText(line.adjusted(offset, 0, 0, 0), left, size)
-    offset += painter.fontMetrics().horizontalAdvance(size) + 8
-    painter.setFont(themes.ui_font("body"))
-    painter.setPen(QColor(theme.muted))
-    painter.drawText(line.adjusted(offset, 1, 0, 0), left, preposition)
-    offset += painter.fontMetrics().horizontalAdvance(preposition) + 8
-    painter.setFont(number_font)
-    painter.setPen(QColor(theme.text))
-    painter.drawText(line.adjusted(offset, 0, 0, 0), left, speed)
+    _paint_numbers(painter, theme, line.adjusted(int(_OF_NAME_PX), 0, 0, 0), size, speed)
     track = QRectF(inner.left(), inner.bottom() - 5, inner.width(), 5)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(mix(theme.surface, ink, 0.18)))
     painter.drawRoundedRect(track, 2.5, 2.5)
     painter.setBrush(QColor(ink))
     painter.drawRoundedRect(QRectF(track.left(), track.top(), max(5.0, track.width() * share), 5), 2.5, 2.5)
+
+
+def _paint_numbers(painter: QPainter, theme: Theme, line: QRectF, size: str, speed: str) -> None:
+    """Side by side, smaller where there is little room, else one above the other: half a number says another one."""
+    left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+    preposition = str(tr_in("bandwidth", "at"))
+    fonts = [themes.ui_font("heading", bold=True), themes.ui_font("body", bold=True)]
+    whole = f"{size}  {preposition}  {speed}"
+    font = next((font for font in fonts if QFontMetricsF(font).horizontalAdvance(whole) <= line.width()), None)
+    painter.setPen(QColor(theme.text))
+    if font is None:
+        painter.setFont(themes.ui_font("small", bold=True))
+        upper, lower = line.adjusted(0, 0, 0, -line.height() / 2), line.adjusted(0, line.height() / 2, 0, 0)
+        painter.drawText(upper, left, _elided(painter, size, upper.width()))
+        painter.drawText(lower, left, _elided(painter, speed, lower.width()))
+        return
+    painter.setFont(font)
+    painter.drawText(line, left, size)
+    offset = painter.fontMetrics().horizontalAdvance(size) + 8
+    painter.setFont(themes.ui_font("body"))
+    painter.setPen(QColor(theme.muted))
+    painter.drawText(line.adjusted(offset, 1, 0, 0), left, preposition)
+    offset += painter.fontMetrics().horizontalAdvance(preposition) + 8
+    painter.setFont(font)
+    painter.setPen(QColor(theme.text))
+    painter.drawText(line.adjusted(offset, 0, 0, 0), left, speed)
 
 
 def _ratios(gpu: Gpu) -> tuple[str, str]:

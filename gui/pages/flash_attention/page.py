@@ -21,8 +21,9 @@ from gui.pages.flash_attention.hardware_bar import HardwareStrip
 from gui.pages.flash_attention.tile_stepper import TileStepper
 from gui.pages.flash_attention.timeline import Timeline
 from gui.widgets.switcher import Switcher
+from gui.zoom import Px
 
-_SCHEDULE_PX = 296
+_SCHEDULE_PX = Px(296)
 """The minimum height at which schedule, SRAM and softmax are readable together; a lower window scrolls."""
 _SCHEDULE_HELP = tr(
     "Each square is a tile of the score matrix. A program keeps one tile of Q on chip and moves along its row, loading "
@@ -46,11 +47,13 @@ _LENGTH, _SRAM = Axis(tr("sequence length N"), "tokens", log=True), Axis(tr("SRA
 _NO_CURVES = tr("The curves appear here once the parameters are valid.")
 _NONE_COMPARED = tr("The comparison is the last step of a run: no implementation has been compared yet.")
 _NO_TRACES = tr("This run was stored by an older version: run again (F5) to see its accesses.")
+_NOTHING_TRACED = tr("No kernel was traced in this run: Triton was not installed where it ran.")
 _BYTES, _BY_LENGTH, _BY_SRAM = range(3)
 
 
 class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
-    """Selection kinds: step, q_block, kv_block, row, kernel, program, tensor, function, line."""
+    """Selection kinds: step, q_block, kv_block, row, kernel, program, tensor, traffic_view,
+    comparison_view, function, line."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self.strip, self.stepper = HardwareStrip(), TileStepper()
@@ -59,10 +62,19 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         self.accesses, self.timeline = AccessMaps(view_data.KERNEL_TITLES, TENSORS), Timeline()
         self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
         self.traffic_views = Switcher(
-            [(tr("HBM bytes"), self.traffic), (tr("I/O by N"), self.by_length), (tr("I/O by M"), self.by_sram)]
+            [
+                ("bytes", tr("HBM bytes"), self.traffic),
+                ("by-length", tr("I/O by N"), self.by_length),
+                ("by-sram", tr("I/O by M"), self.by_sram),
+            ],
+            "traffic_view",
         )
         self.comparison_views = Switcher(
-            [(tr("Implementations"), self.comparison), (tr("GPU timeline"), self.timeline)]
+            [
+                ("implementations", tr("Implementations"), self.comparison),
+                ("timeline", tr("GPU timeline"), self.timeline),
+            ],
+            "comparison_view",
         )
         return (
             Strip(self.strip),
@@ -96,18 +108,20 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
     def draw(self, state: PageState[Plan, FlashAttentionResult]) -> None:
         """The plan, with the traces of the run if it has the same parameters."""
         self.strip.set_gpu(state.plan.gpu)
-        self.cards["schedule"].set_provenance(Provenance.MODELLED if state.fitting is None else Provenance.TRACED)
+        traced = self._traced
+        self.cards["schedule"].set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         self._draw_traffic()
-        self.stepper.show_schedule(state.plan, state.fitting)
+        self.stepper.show_schedule(state.plan, traced)
 
     def draw_result(self, result: FlashAttentionResult | None) -> None:
         compared = () if result is None else result.comparison
         traces = {} if result is None else result.traces
-        self.comparison.set_rows(impl_rows.implementation_rows(compared))
+        of_a = None if self.of_a is None else self.of_a.comparison
+        self.comparison.set_rows(impl_rows.implementation_rows(compared), impl_rows.pinned_rows(of_a))
         if result is not None and not compared:
             self.comparison.show_empty(_NONE_COMPARED)
         self.timeline.set_timeline(None if result is None else result.timeline)
-        self.accesses.set_traces(traces, None if result is None else _NO_TRACES)
+        self.accesses.set_traces(traces, None if result is None else _NO_TRACES if result.traffic else _NOTHING_TRACED)
         measured = Provenance.MEASURED if impl_rows.ran_on_gpu(compared) else Provenance.MEASURED_CPU
         self.cards["comparison"].set_provenance(measured if compared else None)
         self.cards["accesses"].set_provenance(Provenance.TRACED if traces else None)
@@ -141,10 +155,12 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         """The visible picture of the traffic card. The bytes may be traced; the curves are modelled."""
         if self.state is None:
             return
-        plan, traced, index = self.state.plan, self.state.fitting, self.traffic_views.index
+        plan, traced, index = self.state.plan, self._traced, self.traffic_views.index
         if index == _BYTES:
             rows = plan.traffic if traced is None else traced.traffic_by_tensor
-            self.traffic.set_rows(traffic_rows.traffic_rows(view_data.kernel_titles(), rows))
+            titles, of_a = view_data.kernel_titles(), self.of_a
+            pinned = None if of_a is None else traffic_rows.traffic_rows(titles, of_a.traffic_by_tensor)
+            self.traffic.set_rows(traffic_rows.traffic_rows(titles, rows), pinned)
         elif index == _BY_LENGTH:
             self.by_length.set_series(view_data.curves_by_length(plan, traced))
             self.by_length.select_x(plan.params.seq_len)
@@ -156,7 +172,9 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
 
     @property
     def _traced(self) -> FlashAttentionResult | None:
-        return None if self.state is None else self.state.fitting
+        """The run of the parameters that are drawn, if it has traced something."""
+        fitting = None if self.state is None else self.state.fitting
+        return None if fitting is None or not fitting.traffic else fitting
 
     def _on_tensor(self, tensor: str) -> None:
         """A tensor was clicked: highlight it and the line that loads it; a second click removes the highlight."""

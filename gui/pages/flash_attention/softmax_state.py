@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.contracts.text import Text, tr, tr_in, verbatim
@@ -15,10 +19,14 @@ from gui import translation
 from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
+from gui.zoom import Px
 
 _KV_TILE, _HEAD_DIM = tr("KV tile"), tr_in("axis", "dim")
 _ACC, _ACC_NORM = tr_in("axis", "acc"), verbatim("‖acc‖")
+_BOTH_PX = Px(220)
+"""Below this width there is room for m and l only: the card's data still has the accumulator."""
 
 
 class SoftmaxState(Figure):
@@ -56,6 +64,10 @@ class SoftmaxState(Figure):
         read_out(self.values, self, self.describe_value)
         self.set_content(content)
         translation.notifier().changed.connect(self._retranslate)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.values.setVisible(event.size().width() >= _BOTH_PX)
 
     @property
     def state(self) -> RowSoftmax | None:
@@ -97,6 +109,24 @@ class SoftmaxState(Figure):
             self._bars.setOpts(height=state.accumulator[now])
         elif state.accumulator_norm is not None:
             self._norm_dot.setData(*_dot(now, state.accumulator_norm))
+
+    def data_table(self) -> DataTable | None:
+        """One row per KV tile: m and l after it, and the accumulator, one column per dimension, or else its norm."""
+        state = self._state
+        if state is None:
+            return None
+        tiles = slice(state.iterations)
+        columns: dict[str, Iterable[Any]] = {
+            "row": [state.row] * state.iterations,
+            "kv_tile": range(state.iterations),
+            "m": state.maximum[tiles],
+            "l": state.total[tiles],
+        }
+        if state.accumulator is not None:
+            columns |= {f"acc_{dim}": values for dim, values in enumerate(state.accumulator[tiles].T)}
+        elif state.accumulator_norm is not None:
+            columns["acc_norm"] = state.accumulator_norm[tiles]
+        return table_of(columns)
 
     def describe_scalars(self, x: float, y: float) -> str | None:
         """m and l after the KV tile nearest to `x`."""
@@ -146,7 +176,7 @@ class SoftmaxState(Figure):
         for chart in (self.scalars, self.values):
             chart.restyle(theme)
         colours = {"max": theme.series[7], "sum": theme.series[4]}
-        small = f"{themes.FONT_SIZES_PX['small']}px"
+        small = f"{themes.font_px('small')}px"
         for side, name, text in (("left", "max", tr("max m")), ("right", "sum", tr("sum l"))):
             axis = self.scalars.getAxis(side)
             axis.setLabel(str(text), **{"color": colours[name], "font-size": small})

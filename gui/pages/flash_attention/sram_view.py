@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.contracts.text import tr
 from core.topics.flash_attention.plan import SramPiece, SramStore
 from gui import theme as themes
 from gui.theme import Theme, colour, mix
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure, sram_bytes
+from gui.zoom import Px
 
-_BAR_PX = 18
-_LINE_PX = 17
-_GAP_PX = 6
-_SWATCH_PX = 9
+_BAR_PX = Px(18)
+_LINE_PX = Px(17)
+_GAP_PX = Px(6)
+_SWATCH_PX, _APART_PX = Px(9), Px(4)
 
 
 class SramView(Figure):
@@ -49,6 +51,21 @@ class SramView(Figure):
             self._bars.updateGeometry()
             self._bars.update()
         self.show_content()
+
+    def data_table(self) -> DataTable | None:
+        """One row per piece on chip."""
+        pieces = [(store, piece) for store in self.stores for piece in store.pieces]
+        return table_of(
+            {
+                "memory": [str(store.name) for store, _ in pieces],
+                "capacity_bytes": [store.capacity_bytes for store, _ in pieces],
+                "piece": [piece.name for _, piece in pieces],
+                "shape": [" x ".join(map(str, piece.shape)) for _, piece in pieces],
+                "dtype": [piece.dtype for _, piece in pieces],
+                "bytes": [piece.bytes for _, piece in pieces],
+                "loaded_now": [piece.name in self.fresh for _, piece in pieces],
+            }
+        )
 
     def restyle(self, theme: Theme) -> None:
         self._bars.update()
@@ -121,14 +138,13 @@ class _Bars(Canvas):
         used, capacity = sram_bytes(store.used_bytes), sram_bytes(store.capacity_bytes)
         if used.split()[-1] == capacity.split()[-1]:
             used = used.split()[0]  # one unit is enough where there is little room
-        usage = painter.fontMetrics().elidedText(
-            str(tr("{used} of {capacity}", used=used, capacity=capacity)),
-            Qt.TextElideMode.ElideRight,
-            int(line.width()),
-        )
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage)
         metrics = painter.fontMetrics()
-        name_px = line.width() - metrics.horizontalAdvance(usage) - 8
+        usage = str(tr("{used} of {capacity}", used=used, capacity=capacity))
+        if metrics.horizontalAdvance(f"{store.name}{usage}") + _APART_PX > line.width():
+            usage = f"{used}/{capacity}"
+        usage = metrics.elidedText(usage, Qt.TextElideMode.ElideRight, int(line.width()))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage)
+        name_px = line.width() - metrics.horizontalAdvance(usage) - _APART_PX
         name = metrics.elidedText(str(store.name), Qt.TextElideMode.ElideRight, int(name_px))
         painter.setPen(QColor(theme.text))
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
@@ -155,11 +171,8 @@ class _Bars(Canvas):
     def _paint_names(self, painter: QPainter, theme: Theme, store: SramStore, top: float) -> None:
         metrics = painter.fontMetrics()
         x = 1.0
-        for piece in store.pieces:
-            label = f"{piece.name} {sram_bytes(piece.bytes)}"
+        for piece, label in zip(store.pieces, self._names(store, metrics), strict=True):
             width = metrics.horizontalAdvance(label)
-            if x + _SWATCH_PX + 4 + width > self.width():
-                break
             swatch = QRectF(x, top + (_LINE_PX - _SWATCH_PX) / 2, _SWATCH_PX, _SWATCH_PX)
             painter.setPen(QPen(QColor(theme.tiles["current"]), 1.5) if piece.name in self.fresh else Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.tensor(piece.tensor)))
@@ -168,6 +181,12 @@ class _Bars(Canvas):
             line = QRectF(x + _SWATCH_PX + 4, top, width + 2, _LINE_PX)
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, label)
             x += _SWATCH_PX + 4 + width + 10
+
+    def _names(self, store: SramStore, metrics: QFontMetrics) -> list[str]:
+        """All pieces, with their sizes if there is room: the tool tip has them, too."""
+        with_sizes = [f"{piece.name} {sram_bytes(piece.bytes)}" for piece in store.pieces]
+        needed = sum(_SWATCH_PX + 4 + metrics.horizontalAdvance(label) + 10 for label in with_sizes) - 10
+        return with_sizes if 1 + needed <= self.width() else [piece.name for piece in store.pieces]
 
 
 def _detail(piece: SramPiece) -> str:

@@ -21,11 +21,14 @@ from gui.pages.flash_attention.sram_view import SramView
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.player import Player
+from gui.zoom import Px
 
 _OPENING_SHARE = 0.62
 """The initial position in the schedule: both loaded and waiting tiles are in view."""
 _AT_ONCE_ELEMENTS, _AT_ONCE_TILES = 1 << 17, 1 << 19
 """Above these limits the modelled row and the schedule wait until the sliders rest."""
+_CHIP_PX = Px(110)
+"""The least width in which the names of what is on chip can be read."""
 _REST_MS = 120
 
 
@@ -130,6 +133,8 @@ class TileStepper(QWidget):
         """A tile was clicked: go to its step if it has one, and show the row under the pointer."""
         if self._grid is None or self._plan is None:
             return
+        if not self.schedule.chart.pointer.is_active:
+            self.player.setFocus()  # after a click, the arrow keys step
         self.player.pause()
         self._row_in_tile = row - q_block * self._plan.params.block_q
         order = int(self._grid.order[q_block, kv_block])
@@ -178,8 +183,6 @@ class TileStepper(QWidget):
         self.softmax.set_row(state, int(self._iterations[self.player.step]), sentence)
 
     def _lay_out(self) -> None:
-        self.schedule.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.schedule.setFocusProxy(self.player)
         left, right = QWidget(), QWidget()
         steps = QVBoxLayout(left)
         steps.setContentsMargins(0, 0, 0, 0)
@@ -194,6 +197,7 @@ class TileStepper(QWidget):
         now.addWidget(self.sram)
         now.addLayout(_heading(self._row_name, self.softmax_badge))
         now.addWidget(self.softmax, 1)
+        right.setMinimumWidth(_CHIP_PX)
         halves = QSplitter(Qt.Orientation.Horizontal)
         halves.setChildrenCollapsible(False)
         halves.addWidget(left)

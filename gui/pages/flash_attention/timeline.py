@@ -13,6 +13,7 @@ from core.topics.flash_attention.result import GpuTimeline
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour, mix
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 
 _BAR = 0.82
@@ -101,6 +102,21 @@ class Timeline(Figure):
             ),
         )
         return "\n".join(map(str, lines))
+
+    def data_table(self) -> DataTable | None:
+        """One row per program, with times from the first start on."""
+        timeline = self._timeline
+        if timeline is None:
+            return None
+        begin_us = timeline.start_us.min()
+        return table_of(
+            {
+                "program": range(timeline.programs),
+                "sm": timeline.sm,
+                "start_us": timeline.start_us - begin_us,
+                "end_us": timeline.end_us - begin_us,
+            }
+        )
 
     def restyle(self, theme: Theme) -> None:
         self._theme = theme

@@ -9,11 +9,14 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from core.contracts.text import tr
 from gui import theme
 from gui.translation import show_text
 from gui.widgets.code_view import CodeView
 
 _INDENT = 4
+_LEAVES = (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
+"""With Ctrl they leave the editor: without it, Tab indents."""
 _HOTTEST = 0.34
 """Share of the heat colour behind the line that moves the most bytes."""
 
@@ -40,6 +43,8 @@ class CodeEditor(CodeView):
         self._blocks = text.count("\n") + 1
         super().__init__(text, first_line, "python", parent, is_cleaned=not editable)
         self.setReadOnly(not editable)
+        if editable:
+            show_text(self.setAccessibleDescription, tr("Tab indents; Ctrl+Tab leaves the editor."))
         self.setTextInteractionFlags(
             self.textInteractionFlags() | Qt.TextInteractionFlag.TextSelectableByKeyboard  # a movable cursor
         )
@@ -78,7 +83,9 @@ class CodeEditor(CodeView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if _saves(event):
             self.save_requested.emit()
-        elif self.isReadOnly():
+        elif event.key() in _LEAVES and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._leave(is_forward=event.key() == Qt.Key.Key_Tab)
+        elif self.isReadOnly() or event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             super().keyPressEvent(event)
         elif event.key() == Qt.Key.Key_Tab:
             column = self.textCursor().positionInBlock()
@@ -87,6 +94,11 @@ class CodeEditor(CodeView):
             self._break_line()
         else:
             super().keyPressEvent(event)
+
+    def _leave(self, *, is_forward: bool) -> None:
+        self.setTabChangesFocus(True)  # without it, Qt refuses to move the focus
+        self.focusNextPrevChild(is_forward)
+        self.setTabChangesFocus(False)
 
     def _break_line(self) -> None:
         """Keep the indentation of the previous line, one step deeper after a colon."""

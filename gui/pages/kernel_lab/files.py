@@ -10,14 +10,15 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
 from core.csv_text import to_csv
+from core.examples import is_shipped
 from core.files import reason_of, write_whole
-from core.topics.kernel_lab.plan import Plan, resolved, shown
+from core.topics.kernel_lab.plan import Plan
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.file import save
 from core.trace.record import Launch
+from core.user_code.paths import resolved, shown
 from gui.page.export import write_numbers
 from gui.page.file_writing import FileWriter
-from gui.pages.kernel_lab import view_data
 from gui.pages.kernel_lab.traffic_source import SourceFile, TrafficSource
 
 
@@ -25,7 +26,7 @@ def planned(plan: Plan) -> SourceFile | None:
     """The file of a plan as it is on disk, even if it is not valid Python; None if it cannot be read."""
     if plan.path is None or (plan.source is None and not plan.text):
         return None
-    return SourceFile(shown(plan.path), plan.text, editable=True, shipped=view_data.is_shipped(plan.path))
+    return SourceFile(shown(plan.path), plan.text, editable=True, shipped=is_shipped(plan.path))
 
 
 def traced_files(result: KernelLabResult | None) -> list[SourceFile]:

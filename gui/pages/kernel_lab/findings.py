@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QWidget
 from core.contracts.text import Text, tr, tr_plural
 from core.format import format_quantity
 from core.topics.kernel_lab.compare import Difference, differences
-from core.topics.kernel_lab.result import KernelLabResult
+from core.topics.kernel_lab.result import ConfigRow, KernelLabResult
 from core.trace.tables import FaultRow, LineRow
+from gui.pages.kernel_lab.configs import CONFIG_COLUMNS, NO_CONFIGS
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.switcher import Switcher
@@ -118,19 +119,30 @@ class Findings(Switcher):
     """`picked` carries what a row identifies: some of launch, file, line, program and tensor."""
 
     picked = Signal(dict)
+    config_chosen = Signal(int)
+    """The number of a configuration that was clicked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         place = attrgetter("file", "line")
         self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
         self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
+        self.configs: RecordTable[ConfigRow] = RecordTable(CONFIG_COLUMNS, attrgetter("function", "number"), NO_CONFIGS)
         super().__init__(
-            [(tr("Lines"), self.lines), (tr("Faults"), self.faults), (tr("A vs. B"), self.changes)], parent
+            [
+                ("lines", tr("Lines"), self.lines),
+                ("faults", tr("Faults"), self.faults),
+                ("changes", tr("A/B"), self.changes),
+                ("configs", tr("Configs"), self.configs),
+            ],
+            "findings_view",
+            parent,
         )
         self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.changes.picked.connect(self._on_change)
+        self.configs.picked.connect(lambda row: self.config_chosen.emit(row.number))
 
     def show_run(self, result: KernelLabResult) -> None:
         """List the faults of a run, compare it with A, and show the list that has news."""
@@ -143,6 +155,7 @@ class Findings(Switcher):
     def list_run(self, result: KernelLabResult) -> None:
         """List the faults of a run and its differences from A, behind whichever list is in front."""
         self.show_faults(result)
+        self.configs.set_rows(result.configs, tr("No autotuned kernel was launched."))
         if self.pinned is not None and result is not self.pinned:
             self.changes.set_rows(differences(self.pinned, result))
 
@@ -157,6 +170,7 @@ class Findings(Switcher):
         """Reset to the state before a run; A stays pinned."""
         self.lines.set_rows([])
         self.faults.set_rows([], _NO_FAULTS_YET)
+        self.configs.set_rows([], NO_CONFIGS)
         self.changes.set_rows([], _NO_PIN if self.pinned is None else _IS_PIN)
 
     def pin(self, result: KernelLabResult | None) -> None:

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget
 
 from core.contracts.errors import TilescopeError
 from core.contracts.result import Provenance
 from core.contracts.text import tr
+from core.run_files import SavedRun
 from core.topics.kernel_lab import analysis
-from core.topics.kernel_lab.plan import Plan, shown
+from core.topics.kernel_lab.plan import Plan
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.order import Moment
 from core.trace.record import Launch
+from core.user_code.paths import shown
 from gui.page.card_spec import CardSpec, Strip
 from gui.page.file_work import FileWork
 from gui.page.file_writing import FileWriter
-from gui.page.form.text_fields import dropped_file
 from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.page.state import PageState
@@ -32,8 +33,9 @@ from gui.pages.kernel_lab.traced_run import TracedRun
 from gui.pages.kernel_lab.traffic_source import TrafficSource
 from gui.translation import show_text
 from gui.widgets.switcher import Switcher
+from gui.zoom import Px
 
-_UPPER_PX = 300
+_UPPER_PX = Px(300)
 _OPEN_FILTER = tr("Kernels and traces (*.py *.npz);;Python (*.py);;Saved traces (*.npz)")
 _SOURCE_HELP = tr(
     "The gutter shows the bytes that each line moves; warmer lines move more. Lines with a fault are red. Click a line "
@@ -56,7 +58,8 @@ _FINDINGS_HELP = tr(
 
 
 class KernelLabPage(Page[Plan, KernelLabResult]):
-    """Selection kinds: file, line, function, tensor, program, access (its order in the program), launch."""
+    """Selection kinds: file, line, function, tensor, program, access (its order in the program), launch,
+    findings_view, programs_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._path: Path | None = None
@@ -72,10 +75,11 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.map_stack.addWidget(self.views.map)
         self.program_views = Switcher(
             [
-                (tr("Grid"), self.views.grid),
-                (tr("Reuse"), self.views.reuse),
-                (tr("Working set"), self.views.working_set),
-            ]
+                ("grid", tr("Grid"), self.views.grid),
+                ("reuse", tr("Reuse"), self.views.reuse),
+                ("working-set", tr("Working set"), self.views.working_set),
+            ],
+            "programs_view",
         )
         return (
             Strip(self.toolbar),
@@ -203,16 +207,12 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
                 self.withdraw()
             self.form.propose(self.form.params.changed(file=shown(path), function=""))
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        path = dropped_file(event.mimeData())
-        if path is not None and path.lower().endswith((".py", ".npz")):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        path = dropped_file(event.mimeData())
-        if path is not None:
-            event.acceptProposedAction()
+    def open_dropped(self, path: str) -> bool:
+        """A Python file or a trace."""
+        is_ours = path.lower().endswith((".py", ".npz"))
+        if is_ours:
             self.open(path)
+        return is_ours
 
     def _ask_and_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -275,8 +275,18 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
             self.findings.show_launch(result, launch)
         self.select(self.selection.selection)
 
+    def show_pinned(self, saved: SavedRun | None, plan: Plan | None = None) -> None:
+        super().show_pinned(saved, plan)
+        self._show_pin(saved.result if saved is not None and isinstance(saved.result, KernelLabResult) else None)
+
     def _pin(self, on: bool) -> None:
-        self.findings.pin(self.run.result if on else None)
+        """A trace from a file can be pinned too, although it is no run."""
+        self._show_pin(self.run.result if on else None)
+        if self._opened is None:
+            self.pin_requested.emit(on)
+
+    def _show_pin(self, result: KernelLabResult | None) -> None:
+        self.findings.pin(result)
         is_pinned = self.findings.pinned is not None
         self.toolbar.pin.setChecked(is_pinned)
         show_text(self.toolbar.pin.setText, tr("A pinned") if is_pinned else tr("Pin as A"))
@@ -304,13 +314,13 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.code.save_as_requested.connect(self._save_as)
         self.source.line_picked.connect(self._on_kernel_line)
         self.findings.picked.connect(self._on_finding)
+        self.findings.config_chosen.connect(lambda number: self.form.propose(self.form.params.changed(config=number)))
         self.views.moment_picked.connect(self._on_moment)
         self.views.program_picked.connect(self._on_program)
         self.views.tensor_picked.connect(lambda tensor: self.selection.update(tensor=tensor))
         shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self._ask_and_open)
-        self.setAcceptDrops(True)
 
     def _on_launch(self, index: int) -> None:
         if self.run.launch(index) is not None:

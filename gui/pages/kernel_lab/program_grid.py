@@ -14,13 +14,16 @@ from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
+from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
-_GAP_PX = 10
-_LINE_FROM_PX = 5
-_LABEL_FROM_PX = 26
-_LARGEST_PX = 44.0
+_GAP_PX = Px(10)
+_LINE_FROM_PX = Px(5)
+_LABEL_FROM_PX = Px(26)
+_LARGEST_PX = Px(44.0)
 _SQUARE_FROM = 8
 """Cells are square from this many rows and columns on."""
 
@@ -71,6 +74,18 @@ class ProgramGrid(Figure):
         x, y, _ = self.grid
         return program % x, program // x % y, program // (x * y)
 
+    def data_table(self) -> DataTable | None:
+        """One row per program."""
+        programs = range(self.amounts.size)
+        places = [self.coordinates(program) for program in programs]
+        return table_of(
+            {
+                "program": programs,
+                **{name: [place[axis] for place in places] for axis, name in enumerate("xyz")},
+                "accesses": self.amounts,
+            }
+        )
+
     def describe(self, program: int | None) -> str | None:
         """The tooltip of a program."""
         if program is None:
@@ -106,6 +121,7 @@ class _Cells(Canvas):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(60)
+        show_text(self.setAccessibleName, tr("Programs of the launch: arrows go from one to the next"))
 
     def sizeHint(self) -> QSize:
         return QSize(260, 160)

@@ -19,9 +19,10 @@ from gui.theme import Theme, mix
 from gui.translation import show_text
 from gui.widgets.figure import Figure
 from gui.widgets.fitted_label import FittedLabel
+from gui.zoom import Px
 
 WAYS = {"reads": tr("Reads"), "writes": tr("Writes")}
-_LEAST_PX, _WIDEST_COMBO_PX = 52, 200
+_LEAST_PX, _WIDEST_COMBO_PX = Px(52), Px(200)
 """The combo box is as wide as its text if there is room."""
 
 _NO_PROGRAM = tr("Program")
@@ -44,6 +45,7 @@ class HeatmapView(Figure):
         self._program: int | None = None
         self._ink = themes.current().accent
         self.tensor_combo = QComboBox()
+        show_text(self.tensor_combo.setAccessibleName, tr("The tensor to show"))
         show_text(self.tensor_combo.setToolTip, tr("The tensor to show"))
         self.way_buttons = {way: QPushButton() for way in WAYS}
         for way, title in WAYS.items():

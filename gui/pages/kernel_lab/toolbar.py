@@ -25,9 +25,10 @@ from gui.pages.kernel_lab.view_data import Example
 from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.scroll import VerticalScroll
+from gui.zoom import Px
 
 _USERS_FILE = tr("My file")
-_LEAST_COMBO_PX, _READABLE_LAUNCH_PX, _WIDEST_COMBO_PX = 80, 204, 320
+_LEAST_COMBO_PX, _READABLE_LAUNCH_PX, _WIDEST_COMBO_PX = Px(80), Px(204), Px(320)
 """A combo box is as wide as its longest text if there is room."""
 EXPORTS = {
     "launches": tr("Numbers per launch (CSV)…"),

@@ -49,6 +49,7 @@ class TrafficSource(QWidget):
         self.tabs = QTabBar()
         self.tabs.setExpanding(False)
         self.tabs.setDrawBase(False)
+        show_text(self.tabs.setAccessibleName, tr("File shown"))
         self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.state = FittedLabel()
         self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

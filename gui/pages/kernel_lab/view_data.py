@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.examples import FOLDER
 from core.format import format_quantity, quantity
-from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.record import Launch
+from core.user_code.paths import shown
 from gui.pages.kernel_lab.editor import LineNotes
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "resources" / "examples"
 _ABOUT = {
     "flash_attention": (
         tr("Flash attention"),
@@ -52,12 +51,8 @@ class Example:
 @cache
 def examples() -> tuple[Example, ...]:
     """The shipped examples, in order of their file names."""
-    names = sorted(path.stem for path in EXAMPLES.glob("*.py") if not path.name.startswith("_"))
-    return tuple(Example(shown(EXAMPLES / f"{name}.py"), *_ABOUT.get(name, (verbatim(name), EMPTY))) for name in names)
-
-
-def is_shipped(path: Path | None) -> bool:
-    return path is not None and path.parent == EXAMPLES
+    names = sorted(path.stem for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+    return tuple(Example(shown(FOLDER / f"{name}.py"), *_ABOUT.get(name, (verbatim(name), EMPTY))) for name in names)
 
 
 def line_notes(result: KernelLabResult) -> dict[str, LineNotes]:

@@ -49,24 +49,29 @@ class Details(Switcher):
         self.text = SamplesTable(_NO_TEXT)
         super().__init__(
             [
-                (tr("Triplets"), self.triplets),
-                ("W + BA", self.pictures),
-                (tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
-                (tr("Size"), _under(self.size_title, self.size)),
-                (tr("Answers"), self.text),
-                (tr("Kernel"), self.kernel),
-            ]
+                ("triplets", tr("Triplets"), self.triplets),
+                ("pictures", "W + BA", self.pictures),
+                ("spectrum", tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
+                ("size", tr("Size"), _under(self.size_title, self.size)),
+                ("answers", tr("Answers"), self.text),
+                ("kernel", tr("Kernel"), self.kernel),
+            ],
+            "details_view",
         )
         self._shown: tuple[Plan, LoraResult | None, int, int] | None = None
+        self._of_a: LoraResult | None = None
         self._language = language.current()
         self.switched.connect(lambda _: self._draw())
         self.kernel.switched.connect(lambda _: self._draw())
         self.text.variant_picked.connect(self.text.choose)
 
-    def draw(self, plan: Plan, result: LoraResult | None, matrix: int, step: int) -> None:
-        """Show a matrix (its index) at a step of the last run, if there is one."""
+    def draw(
+        self, plan: Plan, result: LoraResult | None, matrix: int, step: int, of_a: LoraResult | None = None
+    ) -> None:
+        """Show a matrix (its index) at a step of the last run, if there is one, and what run A had behind it."""
         before, self._shown = self._shown, (plan, result, matrix, step)
         same = before is not None and before[0] is plan and before[1] is result and before[2:] == (matrix, step)
+        same, self._of_a = same and of_a is self._of_a, of_a
         if self._language != language.current():  # hidden pictures have texts of the former language too
             self._language = language.current()
             for index in range(KERNEL + 1):
@@ -99,7 +104,7 @@ class Details(Switcher):
         if index == TEXT:
             self.text.set_samples(*view_data.text_samples(result))
             return None if self.text.is_empty else measured
-        return self.kernel.draw(result)
+        return self.kernel.draw(result, self._of_a)
 
     def _draw_triplets(self, result: LoraResult | None, index: int, step: int) -> bool:
         frames = None if result is None or result.history is None else result.history.frames
@@ -138,14 +143,20 @@ class KernelView(Switcher):
     def __init__(self) -> None:
         self.traffic = RowChart(_NO_KERNEL, tr("HBM bytes"))
         self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
-        super().__init__([(tr("Bytes"), self.traffic), (tr("Implementations"), self.comparison)])
+        super().__init__(
+            [("bytes", tr("Bytes"), self.traffic), ("implementations", tr("Implementations"), self.comparison)],
+            "kernel_view",
+        )
 
-    def draw(self, result: LoraResult | None) -> Provenance | None:
-        """Show traffic and comparison. Returns the provenance of the visible numbers, None if there are none."""
+    def draw(self, result: LoraResult | None, of_a: LoraResult | None) -> Provenance | None:
+        """Show traffic and comparison, with run A behind. Returns the provenance of the visible numbers, None if there
+        are none."""
         variants, moved = view_data.traffic(result)
-        self.traffic.set_rows(traffic_rows.traffic_rows(variants, moved))
+        pinned = None if of_a is None else traffic_rows.traffic_rows(*view_data.traffic(of_a))
+        self.traffic.set_rows(traffic_rows.traffic_rows(variants, moved), pinned)
         rows = () if result is None else result.comparison
-        self.comparison.set_rows(impl_rows.implementation_rows(rows))
+        pinned = impl_rows.pinned_rows(None if of_a is None else of_a.comparison)
+        self.comparison.set_rows(impl_rows.implementation_rows(rows), pinned)
         if self.index == 0:
             return Provenance.TRACED if moved else None
         if impl_rows.ran_on_gpu(rows):

@@ -15,11 +15,13 @@ from core.topics.lora.result import PARTS, Factors
 from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.theme import Theme
+from gui.widgets.data_table import DataTable
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
+from gui.zoom import Px
 
-_LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = 15, 30, 4, 6
-_THIN_SHARE, _MIN_THIN_PX = 0.13, 10
+_LINE_PX, _SIGN_PX, _GAP_PX, _EDGE_PX = Px(15), Px(30), Px(4), Px(6)
+_THIN_SHARE, _MIN_THIN_PX = 0.13, Px(10)
 """The thin side of a factor takes this share of the product's side; true to scale it would be invisible."""
 _MIN_ASPECT = 0.55
 """The smallest drawn ratio of the short side to the long side of a matrix."""
@@ -54,6 +56,18 @@ class FactorPictures(Figure):
             return
         self.title.set_wordings(tr("{matrix}: W + {scaling:g} BA", matrix=matrix, scaling=factors.scaling))
         self.show_content()
+
+    def data_table(self) -> DataTable | None:
+        """One row per cell of every picture; `part` is w, b, a, ba or delta."""
+        if self.factors is None:
+            return None
+        cells = [
+            (part, row, column, value)
+            for part, values in self.factors.pictures.items()
+            for row, line in enumerate(values.tolist())
+            for column, value in enumerate(line)
+        ]
+        return DataTable(("part", "row", "column", "value"), tuple(cells))
 
     def restyle(self, theme: Theme) -> None:
         self.canvas.repaint_images()

@@ -17,8 +17,9 @@ from core.topics.lora.schedule import Reason
 from gui.charts.ticks import short_quantity
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.metric_bar import MetricBar, Number
+from gui.zoom import Px
 
-_LEFT_PX, _RIGHT_PX, _BELOW_PX = 12, 8, 6
+_LEFT_PX, _RIGHT_PX, _BELOW_PX = Px(12), Px(8), Px(6)
 _TRAINED = tr("AdaLoRA also trains masked triplets, so all triplets of its initial rank count until the end.")
 _ADAPTERS = (("lora", "LoRA"), ("adalora", "AdaLoRA"))
 _WHY_UNCHANGED = tr("Why is nothing changing?")

@@ -38,7 +38,7 @@ _AXIS_SHARE = 1.015
 
 
 class LoraPage(Page[Plan, LoraResult]):
-    """Selection kinds: matrix (its index), step (from 1), triplet (its index)."""
+    """Selection kinds: matrix (its index), step (from 1), triplet (its index), details_view, kernel_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._follows = True
@@ -95,7 +95,8 @@ class LoraPage(Page[Plan, LoraResult]):
         self.history_view.set_history(
             view_data.rank_grid(result), view_data.budget_series(result.history), marks, steps
         )
-        self.losses.set_series(view_data.loss_series(result), x_range=(0.0, _AXIS_SHARE * steps))
+        of_a = () if self.of_a is None else view_data.loss_series(self.of_a)
+        self.losses.set_series(view_data.loss_series(result), x_range=(0.0, _AXIS_SHARE * steps), pinned=of_a)
         for key in ("ranks", "losses"):
             self.cards[key].set_provenance(result.measured)
         if self._follows and result is not self._followed:  # the same result in another language moves nothing
@@ -112,7 +113,7 @@ class LoraPage(Page[Plan, LoraResult]):
         self.history_view.select(matrix, step or None)
         self.losses.select_x(step or None)
         self._draw_key_metrics()
-        self.details.draw(self.state.plan, self.state.result, matrix or 0, step)
+        self.details.draw(self.state.plan, self.state.result, matrix or 0, step, self.of_a)
         self.details.select_triplet(triplet if isinstance(triplet, int) else None)
 
     def step(self, delta: int) -> None:

@@ -14,8 +14,9 @@ from gui.charts.row_grid import RowGrid
 from gui.charts.row_map import RowMap
 from gui.charts.series import Mark, Series
 from gui.widgets.player import Player
+from gui.zoom import Px
 
-_CURVES_PX = 122
+_CURVES_PX = Px(122)
 _BEFORE_RUN = tr("Run (F5) to train a small model. Each matrix becomes a row here, coloured by its rank.")
 _NO_BUDGET = tr("The curves appear here once a run starts.")
 

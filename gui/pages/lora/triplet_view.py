@@ -16,16 +16,18 @@ from gui import theme as themes
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour, mix
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
-_MIN_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = 84, 10, 17, 9
+_MIN_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = Px(84), Px(10), Px(17), Px(9)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _ROW_NAMES, _TRIPLET = (tr("importance"), tr("components"), tr("value E")), tr("triplet")
-_MIN_SLOT_PX = 16
+_MIN_SLOT_PX = Px(16)
 """If slots are narrower, not every triplet has its number."""
 _KEPT, _SENSITIVITY, _UNCERTAINTY = 2, 0, 1
 """Indices of the theme's series colours."""
@@ -81,6 +83,22 @@ class TripletView(Figure):
         if triplet != self.canvas.triplet:
             self.canvas.triplet = triplet
             self.canvas.update()
+
+    def data_table(self) -> DataTable | None:
+        """One row per triplet."""
+        triplets = self.triplets
+        if triplets is None:
+            return None
+        return table_of(
+            {
+                "triplet": range(triplets.count),
+                "kept": triplets.kept,
+                "importance": triplets.importance,
+                "sensitivity": triplets.sensitivity,
+                "uncertainty": triplets.uncertainty,
+                "singular_value": triplets.singular_value,
+            }
+        )
 
     def describe(self, index: int) -> str:
         """The read-out of one triplet."""
@@ -196,10 +214,6 @@ class _Bars(Canvas):
         self._row(painter, theme, boxes[1], components, scores, lambda _, part: component_colours[part])
         self._row(painter, theme, boxes[2], value, (triplets.singular_value,), lambda i, _: colours[i])
         self._numbers(painter, theme, triplets.count)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
 
     def _row(
         self,

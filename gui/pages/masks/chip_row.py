@@ -27,8 +27,9 @@ from gui.pages.masks.chip_layout import Kind, Piece, Placed, pieces, placed, slo
 from gui.theme import Theme, mix
 from gui.translation import show_text
 from gui.widgets.figure import Canvas
+from gui.zoom import Px
 
-_LINE_PX, _CHIP_PX, _GAP_PX, _PADDING_PX = 32, 24, 5, 9
+_LINE_PX, _CHIP_PX, _GAP_PX, _PADDING_PX = Px(32), Px(24), Px(5), Px(9)
 _DRAG_PX = 6
 HELP = tr(
     "Left, Right: select · Ctrl+Left, Ctrl+Right: move · Enter: edit · Delete: remove · N: not · Space: and / or · "

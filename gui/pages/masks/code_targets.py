@@ -21,7 +21,7 @@ class CodeTargets(QWidget):
         super().__init__(parent)
         self.views = [CodeView("") for _ in titles]
         self._titles = tuple(titles)
-        self.switcher = Switcher(list(zip(titles, self.views, strict=True)))
+        self.switcher = Switcher(list(zip(titles, titles, self.views, strict=True)))
         self.copy_button = QPushButton()
         show_text(self.copy_button.setText, tr("Copy"))
         show_text(self.copy_button.setToolTip, tr("Copy the visible code to the clipboard"))

@@ -14,6 +14,7 @@ from gui import theme, translation
 from gui.pages.masks.chip_row import ChipRow
 from gui.translation import show_text
 from gui.widgets.wrapped_text import wrapped
+from gui.zoom import Px
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
 _MEANINGS = {
@@ -29,8 +30,8 @@ _MEANINGS = {
     "ahead": tr("no key more than n positions ahead"),
     "prefix": tr("the first n keys"),
 }
-_LINE_PX = 300
-_MESSAGE_PX = 34
+_LINE_PX = Px(300)
+_MESSAGE_PX = Px(34)
 """Two lines, as high in every language."""
 
 
@@ -124,7 +125,7 @@ class MaskComposer(QWidget):
         self._is_warning = warning
         self._write_message()
 
-    _is_warning = False
+    _is_warning, _message_colour = False, ""
 
     def _on_chips(self, mask: Mask) -> None:
         self.show_expression(str(mask))
@@ -135,7 +136,9 @@ class MaskComposer(QWidget):
         text_colour = colours.bad if self._problem else colours.warn if self._is_warning else colours.muted
         self._message.set_whole(self.message)
         show_text(self._message.setToolTip, str(self._problem) or "\n".join(map(str, self._warnings)))
-        self._message.setStyleSheet(f"color: {text_colour};")
+        if text_colour != self._message_colour:  # Qt styles the label anew, even for the same colour
+            self._message_colour = text_colour
+            self._message.setStyleSheet(f"color: {text_colour};")
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)

@@ -14,6 +14,7 @@ from core.topics.masks.mask_warnings import Weight
 from core.topics.masks.plan import Plan
 from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
+from gui.charts.mask_matrix import MaskMatrix
 from gui.charts.row_chart import RowChart
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import NEVER, TileGrid
@@ -24,13 +25,13 @@ from gui.page.state import PageState
 from gui.pages.masks import view_data
 from gui.pages.masks.code_targets import CodeTargets
 from gui.pages.masks.mask_composer import MaskComposer
-from gui.pages.masks.mask_matrix import MaskMatrix
 from gui.pages.masks.preset_gallery import PresetGallery
 from gui.pages.masks.symmetry_map import SymmetryMap
 from gui.widgets.latest_work import LatestWork
 from gui.widgets.metric_bar import MetricBar
 from gui.widgets.player import Player
 from gui.widgets.switcher import Switcher
+from gui.zoom import Px
 
 _MATRIX_HELP = tr(
     "Rows are queries, columns are keys. The wheel zooms in to single cells, dragging pans, a double click shows "
@@ -42,12 +43,12 @@ _KERNEL_HELP = tr(
     "The other views compare the mask with its transpose, compare the implementations, and show the mask as code to "
     "copy."
 )
-_MATRIX_PX = 290
+_MATRIX_PX = Px(290)
 """The minimum height at which the matrix is readable with its labels; a lower window scrolls."""
 
 
 class MasksPage(Page[Plan, MasksResult]):
-    """Selection kinds: row, col, q_block, kv_block, step."""
+    """Selection kinds: row, col, q_block, kv_block, step, kernel_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._grid: TileGrid | None = None
@@ -66,11 +67,12 @@ class MasksPage(Page[Plan, MasksResult]):
         column.addWidget(self.player)
         self.views = Switcher(
             [
-                (tr("Schedule"), steps),
-                (tr("M vs Mᵀ"), self.mirror),
-                (tr("Compare"), self.comparison),
-                (tr("Code"), self.code),
-            ]
+                ("schedule", tr("Schedule"), steps),
+                ("symmetry", tr("M vs Mᵀ"), self.mirror),
+                ("compare", tr("Compare"), self.comparison),
+                ("code", tr("Code"), self.code),
+            ],
+            "kernel_view",
         )
         return (
             Strip(self.gallery),
@@ -107,7 +109,8 @@ class MasksPage(Page[Plan, MasksResult]):
 
     def draw_result(self, result: MasksResult | None) -> None:
         rows = None if result is None else impl_rows.implementation_rows(view_data.implementations(result))
-        self.comparison.set_rows(rows)
+        of_a = None if self.of_a is None else view_data.implementations(self.of_a)
+        self.comparison.set_rows(rows, impl_rows.pinned_rows(of_a))
 
     def select(self, selection: Selection) -> None:
         """Show the selection in every picture. Setters emit nothing when nothing changes, so there is no loop."""

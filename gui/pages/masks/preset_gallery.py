@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizeP
 from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.widgets.wrapped_text import wrapped
+from gui.zoom import Px
 
-_PICTURE_PX, _HEIGHT_PX = 32, 72
-_NARROW_PX = 100
+_PICTURE_PX, _HEIGHT_PX = Px(32), Px(74)
+_NARROW_PX = Px(100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ class _Thumb(QAbstractButton):
                 on = self.isChecked()
                 painter.setBrush(QColor(theme.accent_soft if on else theme.hover))
                 ringed = on or self.hasFocus()
-                painter.setPen(QPen(QColor(theme.accent), 1) if ringed else Qt.PenStyle.NoPen)
+                ring = QColor(theme.text if on and self.hasFocus() else theme.accent)
+                painter.setPen(QPen(ring, 1) if ringed else Qt.PenStyle.NoPen)
                 painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 5, 5)
             box = QRectF((self.width() - _PICTURE_PX) / 2, 5, _PICTURE_PX, _PICTURE_PX)
             painter.drawImage(box, _image(self._shares, rgb(theme.sunken), rgb(theme.tiles["full"])))
@@ -117,7 +119,8 @@ class _Thumb(QAbstractButton):
             painter.setPen(QColor(theme.text if self.isChecked() else theme.muted))
             flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
             lines = wrapped(self._title, font, self.width() - 4, 2)
-            painter.drawText(QRectF(2, box.bottom() + 4, self.width() - 4, 32), int(flags), "\n".join(lines))
+            below = QRectF(2, box.bottom() + 4, self.width() - 4, self.height() - box.bottom() - 5)
+            painter.drawText(below, int(flags), "\n".join(lines))
 
 
 def _image(shares: np.ndarray, hidden: tuple[int, int, int], seen: tuple[int, int, int]) -> QImage:

@@ -14,9 +14,13 @@ from gui.charts.axis import Axis
 from gui.charts.chart import Chart, read_out
 from gui.charts.palette import rgb
 from gui.theme import Theme, colour, mix
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.legend import Entry, Legend
+
+_DATA_SIDE = 128
+"""Squares of cells along each side that data have at most."""
 
 
 class SymmetryMap(Figure):
@@ -96,6 +100,29 @@ class SymmetryMap(Figure):
                 _cell(col, row, bool(symmetry.seen[col, row])),
             )
         return "\n".join(map(str, lines))
+
+    def data_table(self) -> DataTable | None:
+        """The cells, or of a long mask the squares of cells, that differ from their mirror image, by share."""
+        symmetry = self.symmetry
+        if symmetry is None or self.is_empty:
+            return None
+        stride = max(1, -(-self.length // max(1, symmetry.seen.shape[0])))
+        pooled = -(-symmetry.seen.shape[0] // _DATA_SIDE)
+        starts = np.arange(0, symmetry.seen.shape[0], pooled)
+        seen, differs = (
+            np.add.reduceat(np.add.reduceat(each, starts, 0), starts, 1) / pooled**2
+            for each in (symmetry.seen, symmetry.differs)
+        )
+        rows, columns = np.indices(seen.shape)
+        return table_of(
+            {
+                "query": (rows * stride * pooled).ravel(),
+                "key": (columns * stride * pooled).ravel(),
+                "cells": [stride * pooled] * rows.size,
+                "visible": seen.ravel(),
+                "differs_from_mirror": differs.ravel(),
+            }
+        )
 
     def restyle(self, theme: Theme) -> None:
         self.chart.restyle(theme)

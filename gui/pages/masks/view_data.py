@@ -15,9 +15,9 @@ from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformer
 from core.topics.masks.plan import Plan
 from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
+from gui.charts.mask_picture import MatrixSource
 from gui.charts.tiles import TileGrid
 from gui.page.state import PageState
-from gui.pages.masks.mask_picture import MatrixSource
 from gui.pages.masks.preset_gallery import Thumbnail
 from gui.widgets.metric_bar import Number, Tone
 

@@ -14,13 +14,14 @@ from gui import theme as themes
 from gui.charts.palette import rgb
 from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.theme import Theme, mix
+from gui.zoom import Px
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _FEW_CODES = 40
 """Up to this many codes, boundaries and codes are drawn one by one; with more, only their density is visible."""
-_NAMED_FROM_PX = 52
-_NAME_EDGE_PX = 60
+_NAMED_FROM_PX = Px(52)
+_NAME_EDGE_PX = Px(60)
 """The name of the axis may reach beyond it: labels and values stand beside it, but not on its line."""
 _TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
@@ -35,7 +36,6 @@ class Scene:
     code: int | None
     hovered: tuple[int, int] | None
     geometry: Geometry
-    focused: bool
 
     @property
     def row(self) -> LevelRow:
@@ -57,10 +57,6 @@ def paint(painter: QPainter, theme: Theme, area: QRectF, scene: Scene) -> None:
         _paint_row(painter, theme, area, scene, index)
     _paint_axis(painter, theme, scene)
     _paint_picked(painter, theme, scene)
-    if scene.focused:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(theme.accent), 1))
-        painter.drawRect(area.adjusted(0.5, 0.5, -0.5, -0.5))
 
 
 def colour_of(theme: Theme, row: LevelRow) -> str:
@@ -153,7 +149,7 @@ def _paint_row(painter: QPainter, theme: Theme, area: QRectF, scene: Scene, inde
         painter.setBrush(QColor(theme.accent_soft if chosen else theme.hover))
         painter.drawRoundedRect(QRectF(2, box.top() + 0.5, area.width() - 4, box.height() - 1), 3, 3)
     strip = box.adjusted(0, 2, 0, -2)
-    _paint_bins(painter, scene, row, strip, colour)
+    _paint_bins(painter, row, strip, colour)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, row.codes <= _FEW_CODES)
     strong = row.codes <= _FEW_CODES
     painter.setPen(QPen(themes.colour(colour, 1.0 if strong else 0.55), 2 if strong else 1))
@@ -168,7 +164,7 @@ def _paint_row(painter: QPainter, theme: Theme, area: QRectF, scene: Scene, inde
     painter.setFont(themes.ui_font("small"))
 
 
-def _paint_bins(painter: QPainter, scene: Scene, row: LevelRow, strip: QRectF, colour: str) -> None:
+def _paint_bins(painter: QPainter, row: LevelRow, strip: QRectF, colour: str) -> None:
     """The bins as one image of one pixel height: INT8 has 255 bins."""
     shares = row.shares
     alphas = 255 * (0.04 + 0.44 * shares / (float(shares.max(initial=0)) or 1.0))

@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import QRectF
 
 from core.contracts.text import tr
+from gui.zoom import Px
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,4 @@ class Geometry:
         return index if 0 <= index < self.row_count else None
 
 
-_AXIS_PX, _SHARES_PX = 32.0, 16.0
+_AXIS_PX, _SHARES_PX = Px(32.0), Px(16.0)

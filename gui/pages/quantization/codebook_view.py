@@ -15,10 +15,12 @@ from gui.pages.quantization.codebook_painting import Scene, paint
 from gui.pages.quantization.codebook_rows import Geometry, LevelRow
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.zoom import Px
 
-_LABEL_GAP_PX, _EDGE_PX = 14, 4
+_LABEL_GAP_PX, _EDGE_PX = Px(14), Px(4)
 
 
 class CodebookView(Figure):
@@ -69,6 +71,22 @@ class CodebookView(Figure):
             self.code = code
             self.canvas.update()
 
+    def data_table(self) -> DataTable | None:
+        """One row per code of every format: its level, the edges of its bin, and the weights that go to it."""
+        if self.is_empty:
+            return None
+        codes = [(row, code) for row in self.rows for code in range(row.codes)]
+        return table_of(
+            {
+                "format": [row.id for row, _ in codes],
+                "code": [code for _, code in codes],
+                "level": [row.levels[code] for row, code in codes],
+                "from": [row.edges[code] for row, code in codes],
+                "to": [row.edges[code + 1] for row, code in codes],
+                "weights": [row.won[code] for row, code in codes],
+            }
+        )
+
     def describe(self, position: QPointF) -> str | None:
         """Describe the code under a point of the canvas: of the row there, or in the histogram of the chosen format."""
         cell = self.canvas.find(position)
@@ -110,15 +128,7 @@ class _Codebooks(Canvas):
         figure = self._figure
         if figure.row is None or figure.weights is None:
             return
-        scene = Scene(
-            figure.rows,
-            figure.weights,
-            figure.chosen,
-            figure.code,
-            self._under,
-            self.parts_geometry,
-            self.hasFocus(),
-        )
+        scene = Scene(figure.rows, figure.weights, figure.chosen, figure.code, self._under, self.parts_geometry)
         paint(painter, theme, QRectF(self.rect()), scene)
 
     def find(self, position: QPointF) -> tuple[int, int] | None:

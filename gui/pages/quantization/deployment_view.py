@@ -47,12 +47,13 @@ class DeploymentView(Switcher):
         self.kernels = KernelsView()
         super().__init__(
             [
-                (tr("Scales"), self.scales),
-                (tr_in("quantization", "Memory"), self.budget),
-                (tr("Outputs"), self.outputs),
-                (tr("Kernels"), self.kernels),
-                (tr("Report"), self.report),
-            ]
+                ("scales", tr("Scales"), self.scales),
+                ("memory", tr_in("quantization", "Memory"), self.budget),
+                ("outputs", tr("Outputs"), self.outputs),
+                ("kernels", tr("Kernels"), self.kernels),
+                ("report", tr("Report"), self.report),
+            ],
+            "practice_view",
         )
         self._state: State | None = None
         self._tensor: str | None = None
@@ -106,7 +107,8 @@ class DeploymentView(Switcher):
         params, result = state.plan.params, state.result
         losses = () if result is None else result.outputs
         self.outputs.choose(params.format)
-        self.outputs.set_rows(deployment_rows.loss_rows(losses))
+        pinned = None if state.of_a is None else deployment_rows.loss_rows(state.of_a.outputs)
+        self.outputs.set_rows(deployment_rows.loss_rows(losses), pinned)
         if not losses and not params.outputs:
             self.outputs.show_empty(_OUTPUTS_OFF)
         outdated = result is not None and not params.asks_for_the_outputs_of(result.params)
@@ -141,7 +143,8 @@ class KernelsView(QWidget):
         result = state.result
         compared = view_data.implementations(result)
         rows = () if result is None else result.agreement
-        self.comparison.set_rows(impl_rows.implementation_rows(compared))
+        of_a = None if state.of_a is None else view_data.implementations(state.of_a)
+        self.comparison.set_rows(impl_rows.implementation_rows(compared), impl_rows.pinned_rows(of_a))
         self.agreement.setText(agreement_text(rows))
         self.agreement.setVisible(bool(self.agreement.text()))
         if not compared:

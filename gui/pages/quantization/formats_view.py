@@ -53,11 +53,12 @@ class FormatsView(Switcher):
         self.distributions = DistributionCurves()
         super().__init__(
             [
-                (tr("Block sizes"), self.pareto),
-                (tr("Errors"), self.errors),
-                (tr("Outliers"), self.outliers),
-                (tr("Distributions"), self.distributions),
-            ]
+                ("block-sizes", tr("Block sizes"), self.pareto),
+                ("errors", tr("Errors"), self.errors),
+                ("outliers", tr("Outliers"), self.outliers),
+                ("distributions", tr("Distributions"), self.distributions),
+            ],
+            "formats_view",
         )
         self._state: State | None = None
         self._sweep = LatestWork(self)

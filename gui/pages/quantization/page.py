@@ -23,6 +23,7 @@ from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.map_panel import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
 from gui.pages.quantization.view_data import State
 from gui.widgets.badged_metrics import BadgedMetrics
+from gui.zoom import Px
 
 _CODEBOOK_HELP = tr(
     "Each weight is divided by the largest magnitude of its block (absmax). A format can only store its levels, which "
@@ -44,12 +45,12 @@ _DEPLOYMENT_HELP = tr(
     "The scales under double quantization, the memory that a whole model's weights take, the loss of a trained model "
     "in each format, the kernels compared with bitsandbytes, and the report of all tensors to sort, filter and export."
 )
-_CARD_PX = 272
+_CARD_PX = Px(272)
 """The least height at which six formats and their axes are readable; a lower window scrolls."""
 
 
 class QuantizationPage(Page[Plan, QuantizationResult]):
-    """Selection kinds: tensor (its name), format (its id), code."""
+    """Selection kinds: tensor (its name), format (its id), code, formats_view, practice_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._drawn_map: object = None

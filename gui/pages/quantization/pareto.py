@@ -17,14 +17,16 @@ from gui import theme as themes
 from gui.charts.axis import Axis, QuantityAxis
 from gui.charts.chart import Chart, read_out
 from gui.theme import Theme, colour
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
+from gui.zoom import Px
 
 _NEAR_PX = 26
 _CODE_BITS, _LEAST_BITS = 4.0, 1 / 1024
 """Bits of the smaller codes, and the bits of scales up to which the axis is about linear."""
 _BEYOND = (0, 4, 0.125, 0.5, 2, 4.125, 4.5, 6, 8, 0.03, 4.03, 0.01, 4.01, 0.25, 4.25, 1, 5)
-_TICK_PX = 34
+_TICK_PX = Px(34)
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,19 @@ class Pareto(Figure):
         distances = np.hypot((places[0] - x) / (wide or 1.0), (places[1] - y) / (high or 1.0))
         index = int(distances.argmin())
         return self.settings[index] if distances[index] <= _NEAR_PX else None
+
+    def data_table(self) -> DataTable | None:
+        """One row per setting."""
+        return table_of(
+            {
+                "format": [setting.key[0] for setting in self.settings],
+                "block_size": [setting.key[1] for setting in self.settings],
+                "double_quantization": [setting.key[2] for setting in self.settings],
+                "bits_per_parameter": [setting.size for setting in self.settings],
+                "relative_rmse_percent": [setting.error for setting in self.settings],
+                "on_front": [setting.on_front for setting in self.settings],
+            }
+        )
 
     def describe(self, x: float, y: float) -> str | None:
         """The read-out of the setting nearest to a point."""

@@ -66,6 +66,7 @@ class ReportTable(QWidget):
         self.format.setMinimumContentsLength(_FORMAT_LETTERS)
         self.filter = QLineEdit()
         show_text(self.filter.setPlaceholderText, tr("Filter"))
+        show_text(self.filter.setAccessibleName, tr("Filter the tensors"))
         show_text(self.filter.setToolTip, tr("Part of a name, or 'layer 3'"))
         self.filter.setClearButtonEnabled(True)
         self.count = FittedLabel()

@@ -17,13 +17,15 @@ from gui.charts.row_chart import RowChart
 from gui.charts.row_chart_spec import Band, Cell, Column, Ink, Row, RowSpec, Segment
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, colour
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 from gui.widgets.legend import Entry, Legend
 from gui.widgets.segments import Segments
+from gui.zoom import Px
 
-_SIDE_BY_SIDE_PX = 720
+_SIDE_BY_SIDE_PX = Px(720)
 """From this width on all charts are shown at once."""
-_BITS_PX = 57
+_BITS_PX = Px(57)
 _CHARTS = (verbatim("absmax"), tr("8-bit codes"), tr("Errors"))
 
 
@@ -71,6 +73,13 @@ class ScalesView(Figure):
         self._draw(self.scales)
         self.bits.set_rows(scale_bit_rows(self.scales, used=used))
         self.show_content()
+
+    def data_table(self) -> DataTable | None:
+        """One row per scale, in ascending order, before and after double quantization."""
+        scales = self.scales
+        if scales is None:
+            return None
+        return table_of({"absmax": scales.absmax, "code": scales.codes, "restored": scales.restored})
 
     def describe_scale(self, x: float, y: float) -> str | None:
         """The scale under the pointer, before and after double quantization."""

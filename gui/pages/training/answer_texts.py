@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -12,9 +13,10 @@ from core.topics.training.data_samples import DataSample
 from core.topics.training.plan import Plan
 from core.topics.training.result import AnsweredPrompt, TrainingResult
 from core.topics.training.stage_ids import DPO, PRETRAINING, REWARD, SFT, STAGE_LABELS, STAGES
-from core.topics.training.stages.rule import ENOUGH_FACTS
-from gui.pages.training.html_view import coloured, safe
+from core.topics.training.stages.rule import ENOUGH_FACTS, Judgement
 from gui.theme import Theme, mix
+from gui.widgets.html_view import coloured, safe
+from gui.zoom import Px
 
 _KINDS = {
     "description": tr("Descriptions, judged by the rule"),
@@ -22,6 +24,7 @@ _KINDS = {
     "unknown": tr("People in no text: the right answer is that one does not know"),
 }
 _MOST_WORDS = 400
+_COLUMN_PX = Px(62)
 
 
 def changed_words(before: str, after: str) -> Iterator[tuple[str, bool]]:
@@ -39,7 +42,7 @@ def answers_html(prompts: Sequence[AnsweredPrompt], theme: Theme) -> str:
             safe(
                 tr(
                     "Marked words are not in the answer before: that of pretraining for SFT, and that of SFT for PPO, "
-                    "DPO and GRPO."
+                    "DPO and GRPO. Hover over a score of the rule to see its parts."
                 )
             ),
             theme.muted,
@@ -57,8 +60,15 @@ def _prompt_html(prompt: AnsweredPrompt, theme: Theme) -> str:
     head = coloured(f"<b>{safe(prompt.prompt)}</b>", theme.accent)
     if prompt.expected:
         head += " " + coloured(safe(tr("expected: {text}", text=prompt.expected)), theme.muted)
+    names = [tr("rule"), *([tr("reward model")] if prompt.scores else [])] if prompt.true_rewards else [""]
+    columns = "".join(_column(coloured(safe(name), theme.muted)) for name in names)
     rows = [_answer_html(prompt, stage, theme) for stage in STAGES if stage in prompt.answers]
-    return f'<p style="margin-bottom: 0">{head}</p><table cellpadding="2" width="100%">{"".join(rows)}</table>'
+    first = f'<tr><td colspan="2">{head}</td>{columns}</tr>'
+    return f'<table cellpadding="2" width="100%" style="margin-top: 8px">{first}{"".join(rows)}</table>'
+
+
+def _column(content: str) -> str:
+    return f'<td width="{_COLUMN_PX}" align="right" style="white-space: nowrap">{content}</td>'
 
 
 def _answer_html(prompt: AnsweredPrompt, stage: str, theme: Theme) -> str:
@@ -73,7 +83,7 @@ def _answer_html(prompt: AnsweredPrompt, stage: str, theme: Theme) -> str:
     return (
         f'<tr><td width="84">{coloured(safe(STAGE_LABELS[stage]), theme.muted)}</td>'
         f"<td>{text or coloured(safe(tr('(nothing)')), theme.faint)}</td>"
-        f'<td width="52" align="right">{_judged(prompt, stage, theme)}</td></tr>'
+        f"{_column(_judged(prompt, stage, theme))}{_scored(prompt, stage, theme)}</tr>"
     )
 
 
@@ -82,15 +92,46 @@ def _all_old(answer: str) -> Iterator[tuple[str, bool]]:
 
 
 def _judged(prompt: AnsweredPrompt, stage: str, theme: Theme) -> str:
-    """The rule's score of a description; whether another answer is the right one."""
+    """The rule's score of a description with its parts as the tooltip; whether another answer is the right one."""
     if stage in prompt.true_rewards:
         score = prompt.true_rewards[stage]
         tone = theme.good if score >= ENOUGH_FACTS else theme.bad if score <= 0 else theme.text
-        return coloured(safe(format_quantity(score)), tone)
+        tip = _sum_words(prompt.judgements[stage]) if stage in prompt.judgements else ""
+        return f'<span title="{safe(tip)}">{coloured(safe(format_quantity(score)), tone)}</span>'
     if not prompt.expected:
         return ""
     right = prompt.answers[stage].strip() == prompt.expected.strip()
     return coloured("✓" if right else "✗", theme.good if right else theme.bad)
+
+
+def _sum_words(judgement: Judgement) -> Text:
+    values = {
+        "facts": judgement.facts,
+        "points": min(judgement.facts, ENOUGH_FACTS),
+        "most": ENOUGH_FACTS,
+        "repeats": judgement.repeats,
+        "broken": judgement.broken,
+        "score": format_quantity(judgement.score),
+    }
+    if judgement.ended:
+        return tr(
+            "Different facts: {facts} (+{points}; at most {most}). Repeated sentences: −{repeats}. Sentences without a "
+            "fact: −{broken}. Sum: {score}",
+            **values,
+        )
+    return tr(
+        "Different facts: {facts} (+{points}; at most {most}). Repeated sentences: −{repeats}. Sentences without a "
+        "fact: −{broken}. No end: −1. Sum: {score}",
+        **values,
+    )
+
+
+def _scored(prompt: AnsweredPrompt, stage: str, theme: Theme) -> str:
+    """The reward model's score, if the run had one."""
+    if not prompt.scores:
+        return ""
+    score = prompt.scores.get(stage, math.nan)
+    return _column(coloured("—" if math.isnan(score) else f"{score:.2f}", theme.text))
 
 
 def data_of(plan: Plan, result: TrainingResult | None, stage: str) -> tuple[tuple[DataSample, ...], bool]:

@@ -18,24 +18,29 @@ from core.topics.training.result import (
     Reliability,
     TrainingResult,
 )
-from core.topics.training.stage_ids import DPO, GRPO, POLICY_STAGES, PPO, STAGE_LABELS, STAGES
+from core.topics.training.stage_ids import DPO, GRPO, POLICY_STAGES, PPO, SFT, STAGE_LABELS, STAGES
 from gui.charts.row_chart_spec import MUTED, Band, Cell, Column, Ink, LegendKey, Row, RowSpec, Segment
 from gui.charts.series import Mark, Series
 from gui.pages.training.stage_nodes import ROLES, model_words
 
 STAGE_INKS = {PPO: 0, DPO: 1, GRPO: 2}
+_START_INK = 6
 _ROLE_INKS = {"policy": "series.0", "reference": "series.4", "reward": "series.2", "value": "series.3"}
 _TRAINED, _FROZEN = 0.85, 0.4
 
 
 def frontier_series(result: TrainingResult) -> list[Series]:
-    """True reward over KL, a ring per evaluation; the SFT model is where all begin."""
+    """True reward over KL, a ring per evaluation, joined in order of steps. All begin in the ring of the SFT model,
+    which lies on top."""
     found = []
     for stage in POLICY_STAGES:
-        points = sorted(_path(result, stage), key=lambda point: point.kl)
+        points = _path(result, stage)
         if points:
             kl, reward = (np.array([getattr(p, name) for p in points]) for name in ("kl", "true_reward"))
-            found.append(Series(str(STAGE_LABELS[stage]), kl, reward, STAGE_INKS[stage], "rings", key=stage))
+            found.append(Series(str(STAGE_LABELS[stage]), kl, reward, STAGE_INKS[stage], "path", key=stage))
+    if found and result.start is not None:
+        where = np.array([result.start.kl]), np.array([result.start.true_reward])
+        found.append(Series(str(STAGE_LABELS[SFT]), *where, _START_INK, "marks"))
     return found
 
 
@@ -245,4 +250,5 @@ TITLES = (
     tr_in("facts", "Knowledge"),
     tr("Epochs"),
 )
+NAMES = ("models", "frontier", "equal-cost", "calibration", "knowledge", "epochs")
 MODELS, FRONTIER, EQUAL, CALIBRATION, KNOWLEDGE, EPOCHS = range(len(TITLES))

@@ -59,7 +59,9 @@ class ComparisonsView(QWidget):
             Axis(tr("loss"), "nats"),
         )
         pictures = (self.models, self.frontier, self.equal, self.calibration, self.knowledge, self.epochs)
-        self.switcher = Switcher(list(zip(comparisons.TITLES, pictures, strict=True)))
+        self.switcher = Switcher(
+            list(zip(comparisons.NAMES, comparisons.TITLES, pictures, strict=True)), "compare_view"
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.switcher)
@@ -147,8 +149,8 @@ class ComparisonsView(QWidget):
         elif index == FRONTIER:
             series = [] if result is None else comparisons.frontier_series(result)
             read = None if result is None else comparisons.frontier_read_out(result)
-            note = tr("Each ring is an evaluation; all begin at the SFT model.")
-            furthest = max((float(one.x[-1]) for one in series), default=0.0) or 1.0
+            note = tr("Rings are evaluations on newly sampled answers, joined in order of steps from the SFT model.")
+            furthest = max((float(one.x.max()) for one in series), default=0.0) or 1.0
             ends = (-_MARGIN * furthest, (1 + _MARGIN) * furthest)
             self.frontier.set_series(series, x_range=ends, note=note if series else "", read=read)
         elif index == EQUAL:

@@ -7,36 +7,35 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from core.contracts.text import tr
 from core.topics.training.curves import Curves
 from core.topics.training.remarks import LN_2
 from core.topics.training.stage_ids import DPO, REWARD
-from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
 from gui.charts.series import Mark, Series
 from gui.page.export import write_numbers
 from gui.page.file_writing import FileWriter
 from gui.pages.training.curve_source import REMARK_NAMES, CurveSource
-from gui.pages.training.html_view import MARGIN_PX, HtmlView, coloured, safe
 from gui.pages.training.metric_groups import LOSS, VIEWS, MetricGroup, first_view, style_of, view_of
 from gui.pages.training.metric_meanings import meanings_html
+from gui.pages.training.remarks_view import RemarksView
 from gui.pages.training.route_layout import OWN_LOG
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.html_view import HtmlView, coloured, safe
 from gui.widgets.segments import Segments
 
 ANY = len(VIEWS)
 """The view that shows one metric of the user's choice."""
 
-_REMARK_LINES = 3
 _AXIS_SHARE = 1.015
 """The axis is this many times as long as the run, so that the last ring is not cut."""
 
-_NAME = tr("Curves")
+_LABEL_HEIGHTS = {"reward-hacking": 0.15}
+"""Where the name of a mark covers no curve: both rewards are high where hacking begins, others are named above."""
 
 
 class CurvesView(QWidget):
@@ -53,7 +52,8 @@ class CurvesView(QWidget):
         self.charts = tuple(LineChart(tr("This log has no metric of this kind."), step, Axis()) for _ in range(2))
         self.views = Segments([*(view.title for view in VIEWS), tr("Other…")])
         self.metric_box, self.save = QComboBox(), QToolButton()
-        self.remarks, self.meanings = HtmlView(tr("Remarks on the curves")), HtmlView(tr("What the metrics mean"))
+        self.remarks, self.meanings = RemarksView(tr("Remarks on the curves")), HtmlView(tr("What the metrics mean"))
+        self._pinned: Curves | None = None
         self._writer = FileWriter(self)
         self._lay_out()
         self.views.chosen.connect(self._on_view)
@@ -62,8 +62,9 @@ class CurvesView(QWidget):
         for chart in self.charts:
             chart.x_picked.connect(self.step_picked)
 
-    def draw(self, source: CurveSource) -> None:
-        """Show the curves of a source, or what to do to get some."""
+    def draw(self, source: CurveSource, pinned: Curves | None = None) -> None:
+        """Show the curves of a source, with those of run A behind, or what to do to get some."""
+        self._pinned = pinned
         is_other = self.source is None or self.source.key != source.key
         began = not is_other and self.source is not None and self.source.curves is None and source.curves is not None
         self.source = source
@@ -102,8 +103,6 @@ class CurvesView(QWidget):
         bar.setContentsMargins(0, 0, 0, 0)
         bar.addWidget(self.views, 1)
         bar.addWidget(self.save)
-        lines = QFontMetrics(themes.ui_font("small")).lineSpacing() * _REMARK_LINES
-        self.remarks.setFixedHeight(lines + 2 * MARGIN_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -170,12 +169,15 @@ class CurvesView(QWidget):
         if source.key in (REWARD, DPO) and "loss" in group.metrics and series:
             series.append(Series("ln 2", np.array(ends), np.full(2, LN_2), 6, "dashed"))
         marks = [
-            Mark(float(remark.step), str(REMARK_NAMES.get(remark.id, remark.id)), 0.9)
+            Mark(float(remark.step), str(REMARK_NAMES.get(remark.id, remark.id)), _LABEL_HEIGHTS.get(remark.id, 0.88))
             for remark in source.remarks
             if remark.step is not None and set(remark.metrics) & set(group.metrics)
         ]
         chart.chart.label("left", group.axis)
-        chart.set_series(series, x_range=ends, marks=marks)
+        of_a = self._pinned
+        common = [] if of_a is None else [name for name in group.present(curves) if name in of_a.metrics]
+        pinned = [] if of_a is None else [_series(of_a, name, group.present(curves).index(name)) for name in common]
+        chart.set_series(series, x_range=ends, marks=marks, pinned=pinned)
 
     def _write_remarks(self, source: CurveSource) -> None:
         about = tuple(map(str, (*source.notes, *(remark.text for remark in source.remarks))))
@@ -183,7 +185,8 @@ class CurvesView(QWidget):
 
         def build(theme: Theme) -> str:
             found = [coloured(safe(remark.text), theme.warn) for remark in source.remarks]
-            return "<br>".join((*found, *(coloured(safe(note), theme.muted) for note in source.notes)))
+            found += [coloured(safe(note), theme.muted) for note in source.notes]
+            return "".join(f'<p style="margin: 0">{paragraph}</p>' for paragraph in found)
 
         self.remarks.show_html(about, build)
 

@@ -87,7 +87,10 @@ FIRST_VIEW: Mapping[str, int] = {
 }
 """What says most about a stage."""
 
-_BEHIND = frozenset(("true_reward", "objective/scores", "objective/kl", "mean_token_accuracy", "accuracy", "reward"))
+_BEHIND = frozenset(
+    ("true_reward", "objective/scores", "objective/rlhf_reward", "objective/kl", "mean_token_accuracy", "accuracy",
+     "reward")
+)  # fmt: skip
 """Noisy values of one batch each, drawn behind the evaluations of the same."""
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from core.contracts.text import Text, tr
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, SFT
-from gui.pages.training.html_view import coloured, safe
 from gui.theme import Theme
+from gui.widgets.html_view import coloured, safe
 
 _TRUE_REWARD = tr("what the rule gives to answers to held-out prompts; no training sees it")
 _SCORES = tr("what the reward model gives to the same answers: if it rises alone, the reward is hacked")

@@ -22,11 +22,13 @@ from gui.pages.training.route_map import RouteMap
 from gui.pages.training.samples_view import ROLLOUT, SamplesView
 from gui.pages.training.stage_nodes import newest_stage, nodes
 from gui.widgets.badged_metrics import BadgedMetrics
+from gui.zoom import Px
 
 _ROUTES_HELP = tr(
     "From pretraining to the routes that people take. Lines are routes; they are bright up to the last stage that was "
     "run here. Squares are the models that a stage holds in memory: filled ones train, outlined ones are frozen. Click "
-    "a stage or use the arrow keys to see its curves, data and answers. Drop a log of your own on the map."
+    "a stage or use the arrow keys to see its curves, data and answers. An amber exclamation mark: the curves of the "
+    "stage have a serious remark. Drop a log of your own on the map."
 )
 _CURVES_HELP = tr(
     "The log of the selected stage, under TRL's names. Lines are values of each step, rings are evaluations on "
@@ -40,13 +42,15 @@ _SAMPLES_HELP = tr(
 _COMPARE_HELP = tr(
     "The models in memory; the reward that PPO, DPO and GRPO get for their KL to the SFT model, also at equal cost; "
     "whether the reward model is as often right as it is sure; where knowledge comes from; and why the loss drops in "
-    "steps. True reward is the rule's score, which no training sees."
+    "steps. True reward is the rule's score, which no training sees. Each evaluation samples its answers anew, so the "
+    "first rings have different heights."
 )
-_UPPER_PX, _LOWER_PX = 356, 282
+_UPPER_PX, _LOWER_PX = Px(330), Px(262)
 
 
 class TrainingPage(Page[Plan, TrainingResult]):
-    """Selection kinds: stage (its id, or that of the user's log), step (of the training)."""
+    """Selection kinds: stage (its id, or that of the user's log), step (of the training), samples_view,
+    compare_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._follows = True
@@ -113,7 +117,10 @@ class TrainingPage(Page[Plan, TrainingResult]):
         self.compare.choose(stage)
         self.key_metrics.set_groups(key_metrics.numbers(plan, result, stage if plan.own_log else shown))
         source = curve_source(plan, result, stage)
-        self.curves.draw(source)
+        of_a = (
+            None if state.pinned is None or state.of_a is None else curve_source(state.pinned.plan, state.of_a, stage)
+        )
+        self.curves.draw(source, None if of_a is None else of_a.curves)
         self.cards["curves"].set_provenance(source.provenance)
         self.samples.draw(plan, result, shown)
         self.compare.draw(plan, result)

@@ -19,6 +19,7 @@ from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.metric_bar import MetricBar, Number
 from gui.widgets.player import Player
 from gui.widgets.segments import Segments
+from gui.zoom import Px
 
 _EMPTY = tr(
     "Run (F5) with PPO or GRPO and select one of them on the map: an answer that it sampled is here, token by token."
@@ -42,7 +43,7 @@ COLOURINGS = (
     Colouring(tr_in("reinforcement learning", "Reward"), lambda view: view.rewards, True),
     Colouring(tr_in("reinforcement learning", "Value"), lambda view: view.values, True),
 )
-_MAIN, _WIDE_PX = (1, 3, 6, 7), 540
+_MAIN, _WIDE_PX = (1, 3, 6, 7), Px(540)
 """The numbers of a token that a narrow card has room for: the read-out of the token has all of them."""
 
 ADVANTAGE, KL, LOGPROB, REWARD, VALUE = range(len(COLOURINGS))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, ROUTES, SFT
+from gui.zoom import Px
 
 OWN_LOG = "own"
 """The key of the log that the user opened, which has a place on the map."""
@@ -24,9 +25,11 @@ _PLACES: Mapping[str, tuple[int, float]] = {
 """Column and row; rows may be between two others."""
 
 _COLUMNS, _ROWS = 4, 3
-_MARGIN_PX, _LABEL_PX = 3, 15
-_LEAST_GAP_PX, _GAP_SHARE, _GAP_Y_PX = 12, 0.045, 5
-_HIGHEST_PX, _LABEL_LEFT_PX = 112, 56
+_MARGIN_PX, _LABEL_PX = Px(3), Px(15)
+_LEAST_GAP_PX, _GAP_SHARE, _GAP_Y_PX = Px(12), 0.045, Px(5)
+_HIGHEST_PX, _LABEL_LEFT_PX = Px(112), Px(56)
+_TIE_PX = 0.5
+"""Distances that differ by less are equal: PPO and GRPO are equally far from the reward model, up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,14 @@ class RouteLayout:
         return QRectF(left, box.bottom(), box.right() + _MARGIN_PX - left, _LABEL_PX)
 
     def neighbour(self, key: str, down: int, right: int) -> str:
-        """The nearest box in a direction; the same one if there is none."""
+        """The nearest box in a direction, of equally near ones the first stage; the same one if there is none."""
         here = self.boxes[key].center()
         best, nearest = key, float("inf")
         for other, box in self.boxes.items():
             away = box.center() - here
             along, across = (away.x() * right, abs(away.y())) if right else (away.y() * down, abs(away.x()))
             distance = along + 2 * across
-            if along > 1 and distance < nearest:
+            if along > 1 and distance < nearest - _TIE_PX:
                 best, nearest = other, distance
         return best
 

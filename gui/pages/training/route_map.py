@@ -17,15 +17,18 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from core.contracts.text import tr
 from core.topics.training.stage_ids import ROUTES, SFT
-from gui.page.form.text_fields import dropped_file
 from gui.pages.training.route_layout import RouteLayout, lay_out
 from gui.pages.training.route_painting import ROUTE_INKS, paint_node, paint_routes
 from gui.pages.training.stage_nodes import StageNode
 from gui.theme import Theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, Value
+from gui.widgets.dragged_file import dragged_file
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
+
+_NO_MODEL: tuple[Value, ...] = (None, None, None, None)
 
 
 class RouteMap(Figure):
@@ -61,6 +64,17 @@ class RouteMap(Figure):
             self.chosen = key
             self.canvas.update()
 
+    def data_table(self) -> DataTable | None:
+        """One row per stage, and one for each model that it holds in memory."""
+        rows = [
+            (node.key, node.state, node.share, *model)
+            for node in self.nodes.values()
+            for model in (
+                [(held.role, held.trained, held.parameters, held.bytes) for held in node.models] or [_NO_MODEL]
+            )
+        ]
+        return DataTable(("stage", "state", "done", "model", "trained", "parameters", "bytes"), tuple(rows))
+
     def restyle(self, theme: Theme) -> None:
         routes = [Entry(route.label, theme.series[ROUTE_INKS[route.id]], "line") for route in ROUTES]
         models = (Entry(tr("trained model"), theme.text), Entry(tr("frozen model"), theme.text, "outline"))
@@ -68,11 +82,11 @@ class RouteMap(Figure):
         self.canvas.update()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_file(event.mimeData()) is not None:
+        if dragged_file(event.mimeData()) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        path = dropped_file(event.mimeData())
+        path = dragged_file(event.mimeData())
         if path is not None:
             event.acceptProposedAction()
             self.file_dropped.emit(path)

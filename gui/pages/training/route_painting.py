@@ -12,12 +12,14 @@ from gui import theme as themes
 from gui.pages.training.route_layout import OWN_LOG, RouteLayout, tracks
 from gui.pages.training.stage_nodes import StageNode
 from gui.theme import Theme, mix
+from gui.zoom import Px
 
 ROUTE_INKS: Mapping[str, int] = {"chatglm": 3, "chatgpt": 0, "dpo": 1, "grpo": 2}
 """Series colours of the routes: those of PPO, DPO and GRPO are the same in all pictures of the page."""
 
-_LANE_PX, _LINE_PX, _DOT_PX = 4.0, 2.6, 8.0
-_INSET_PX = 5
+_LANE_PX, _LINE_PX, _DOT_PX = Px(4.0), Px(2.6), Px(8.0)
+_INSET_PX = Px(5)
+_SIGN_PX = Px(13.0)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -69,10 +71,23 @@ def paint_node(painter: QPainter, theme: Theme, box: QRectF, node: StageNode, *,
         painter.setPen(QPen(QColor(theme.accent), 1, Qt.PenStyle.DotLine))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(box.adjusted(3.5, 3.5, -3.5, -3.5), 4, 4)
-    _paint_words(painter, theme, box.adjusted(_INSET_PX, 3, -2, -_bottom_px(node)), node)
+    right = _SIGN_PX + _INSET_PX if node.troubled else 2
+    _paint_words(painter, theme, box.adjusted(_INSET_PX, 3, -right, -_bottom_px(node)), node)
+    if node.troubled:
+        _paint_sign(painter, theme, QRectF(box.right() - _SIGN_PX - _INSET_PX, box.top() + 5, _SIGN_PX, _SIGN_PX))
     _paint_models(painter, theme, box, node)
     if node.share > 0 and node.key != OWN_LOG:
         _paint_share(painter, theme, box, node)
+
+
+def _paint_sign(painter: QPainter, theme: Theme, square: QRectF) -> None:
+    """An exclamation mark in a disc: not a colour alone."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.warn))
+    painter.drawEllipse(square)
+    painter.setFont(themes.ui_font("small", bold=True))
+    painter.setPen(QColor(theme.surface))
+    painter.drawText(square, Qt.AlignmentFlag.AlignCenter, "!")
 
 
 def _bottom_px(node: StageNode) -> float:
@@ -110,7 +125,8 @@ def _paint_models(painter: QPainter, theme: Theme, box: QRectF, node: StageNode)
 def _paint_share(painter: QPainter, theme: Theme, box: QRectF, node: StageNode) -> None:
     whole = QRectF(box.left() + 5, box.bottom() - 5, box.width() - 10, 2)
     inks = {"stopped": theme.bad, "running": theme.busy, "recorded": theme.idle}
+    ink = inks.get(node.state, theme.warn if node.troubled else theme.good)
     painter.fillRect(whole, QColor(theme.border))
     done = QRectF(whole.topLeft(), whole.size())
     done.setWidth(whole.width() * min(1.0, node.share))
-    painter.fillRect(done, QColor(inks.get(node.state, theme.good)))
+    painter.fillRect(done, QColor(ink))

@@ -12,8 +12,8 @@ from core.topics.training.plan import Plan
 from core.topics.training.result import TrainingResult
 from core.topics.training.stage_ids import GRPO, PPO, SFT
 from gui.pages.training.answer_texts import answers_html, data_of, samples_html
-from gui.pages.training.html_view import HtmlView
 from gui.pages.training.rollout_view import RolloutView
+from gui.widgets.html_view import HtmlView
 from gui.widgets.switcher import Switcher
 
 DATA, ANSWERS, ROLLOUT = range(3)
@@ -34,7 +34,12 @@ class SamplesView(QWidget):
         self.data, self.answers = HtmlView(tr("Samples of the data")), HtmlView(tr("Answers after every stage"))
         self.rollout = RolloutView()
         self.switcher = Switcher(
-            [(tr("Data"), self.data), (tr("Answers by stage"), self.answers), (tr("Token by token"), self.rollout)]
+            [
+                ("data", tr("Data"), self.data),
+                ("answers", tr("Answers by stage"), self.answers),
+                ("tokens", tr("Token by token"), self.rollout),
+            ],
+            "samples_view",
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +12,10 @@ from core.format import format_quantity
 from core.outside import shown_label
 from core.topics.training.curves import Curves
 from core.topics.training.plan import Plan, StagePlan
+from core.topics.training.remarks import Remark, remarks, serious_ones
 from core.topics.training.result import HeldModel, StageRun, TrainingResult
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, SFT, STAGES
+from gui.pages.training.curve_source import REMARK_NAMES
 from gui.pages.training.route_layout import OWN_LOG
 
 State = Literal["planned", "left out", "recorded", "running", "done", "stopped"]
@@ -42,7 +45,7 @@ _STATES = {
 @dataclass(frozen=True)
 class StageNode:
     """One box. `facts` are lines, each as wordings from the longest to the shortest; `short` is a short title. `share`
-    of its steps is done."""
+    of its steps is done. `troubled`: its curves have a serious remark."""
 
     key: str
     title: str
@@ -52,6 +55,7 @@ class StageNode:
     models: tuple[HeldModel, ...] = ()
     tip: str = ""
     short: str = ""
+    troubled: bool = False
 
     @property
     def is_lit(self) -> bool:
@@ -95,6 +99,7 @@ def _node(planned: StagePlan, run: StageRun | None) -> StageNode:
     batch = tr("{count} {unit} per step", count=planned.batch, unit=UNITS[planned.unit])
     second = metric or (str(batch), str(tr("batch {count}", count=planned.batch)))
     models = planned.models if run is None or not run.models else run.models
+    serious = () if run is None else serious_ones(remarks(run.curves))
     return StageNode(
         planned.id,
         str(planned.label),
@@ -102,8 +107,9 @@ def _node(planned: StagePlan, run: StageRun | None) -> StageNode:
         state,
         1.0 if state in ("done", "recorded") else done / max(1, steps),
         models,
-        _tip(planned, run, state, str(count), models),
+        "\n".join((_tip(planned, run, state, str(count), models), *map(str, _remark_words(serious)))),
         str(_SHORT.get(planned.id, "")),
+        bool(serious),
     )
 
 
@@ -152,6 +158,15 @@ def _tip(planned: StagePlan, run: StageRun | None, state: State, steps: str, mod
 _IN_TIP = ("loss", "eval_loss", "eval_accuracy", "eval/true_reward", "eval/scores", "eval/kl", "rewards/margins")
 
 
+def _remark_words(found: Sequence[Remark]) -> list[Text]:
+    return [
+        tr("{remark} from step {step}", remark=REMARK_NAMES[remark.id], step=remark.step)
+        if remark.step is not None
+        else REMARK_NAMES[remark.id]
+        for remark in found
+    ]
+
+
 def model_words(model: HeldModel) -> Text:
     """A model in memory: its role, whether it trains, and its size."""
     values = {"model": ROLES.get(model.role, verbatim(model.role)), "count": model.parameters}
@@ -168,7 +183,8 @@ def _own_log(plan: Plan) -> StageNode:
         rows = tr("{steps:,} steps", steps=len(log.curves.steps))
         found = tr_plural("{count} remark", "{count} remarks", count=len(log.remarks))
         tip = f"{shown_label(log.path)}\n{rows}\n{found}"
-        return StageNode(OWN_LOG, title, ((name,), (str(rows),)), "done", 1.0, tip=tip)
+        troubled = bool(serious_ones(log.remarks))
+        return StageNode(OWN_LOG, title, ((name,), (str(rows),)), "done", 1.0, tip=tip, troubled=troubled)
     if plan.log_problem:
         facts = ((str(tr("cannot be shown")),), ())
         return StageNode(OWN_LOG, title, facts, "stopped", tip=str(plan.log_problem))

@@ -13,11 +13,13 @@ from core.contracts.text import tr
 from gui import theme as themes
 from gui.theme import Theme, mix
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Canvas, Figure
 from gui.widgets.keyboard_nav import STEPS, keeps_arrows
+from gui.zoom import Px
 
-_LINE_PX, _GAP_PX, _PAD_PX = 24.0, 3.0, 5.0
-_WIDEST_PX = 160.0
+_LINE_PX, _GAP_PX, _PAD_PX = Px(24.0), Px(3.0), Px(5.0)
+_WIDEST_PX = Px(160.0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class TokenFlow(Figure):
         if position != self.chosen:
             self.chosen = position
             self.canvas.update()
+
+    def data_table(self) -> DataTable | None:
+        """One row per token, with the value that colours it as a share of the largest."""
+        return table_of(
+            {
+                "position": range(len(self.tokens)),
+                "token": [token.text for token in self.tokens],
+                "amount": [token.amount for token in self.tokens],
+            }
+        )
 
     def restyle(self, theme: Theme) -> None:
         self.canvas.update()

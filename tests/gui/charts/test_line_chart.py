@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 from gui import theme as themes
 from gui.charts.axis import Axis
 from gui.charts.line_chart import LineChart
-from gui.charts.series import Mark, Series, corners, point_at
+from gui.charts.series import Mark, Series, away, corners, point_at
 
 STEPS = np.arange(1, 11)
 LOSS = Series("LoRA", STEPS, 5.0 - 0.25 * STEPS, 0)
@@ -223,3 +223,45 @@ def test_that_lines_take_the_colours_of_the_theme(reuse: LineChart, qapp: QAppli
     themes.apply(qapp, "light")
     assert reuse.legend.entries[0].colour == themes.current().series[0]
     themes.apply(qapp, "dark")
+
+
+# A path.
+
+
+def test_that_a_path_goes_back_in_x_and_a_click_picks_the_nearest_of_its_legs(qtbot: Any) -> None:
+    chart = shown(qtbot, Axis("KL", "nats"), Axis("reward"))
+    there_and_back = Series("there", np.array([0.0, 3.0, 1.0]), np.array([0.0, 3.0, 6.0]), 0, "path", key="there")
+    low = Series("low", np.array([0.0, 3.0]), np.array([-1.0, -1.0]), 1, "path", key="low")
+    chart.set_series([there_and_back, low])
+    assert chart.chart.getViewBox().viewRange()[0] == pytest.approx([0.0, 3.0])
+    assert chart._lines[0].getData()[0].tolist() == [0.0, 3.0, 1.0]
+    assert len(chart._rings.data) == 5
+    with qtbot.waitSignal(chart.series_picked) as picked:
+        chart._on_click(2.0, 5.0)  # near the way back, which is at 4.5
+    assert picked.args == ["there"]
+    with qtbot.waitSignal(chart.series_picked) as picked:
+        chart._on_click(2.0, 0.0)  # 1 above the low line, 2 below the way there
+    assert picked.args == ["low"]
+
+
+def test_that_a_path_is_away_from_nothing_beside_it() -> None:
+    path = np.array([1.0, 2.0]), np.array([4.0, 8.0])
+    assert away("path", *path, (1.5, 7.0), between=True) == 1.0
+    assert np.isnan(away("path", *path, (0.5, 7.0), between=True))
+
+
+# A band.
+
+
+def test_that_a_band_is_read_with_both_its_ends_and_has_a_dot_at_neither(qtbot: Any) -> None:
+    chart = shown(qtbot, Axis("N"), Axis("time", "ms"))
+    low, high = np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, np.nan])
+    chart.set_series([Series("band", np.array([0.0, 1.0, 2.0]), low, 0, upper=high)])
+
+    outline_x, outline_y = chart._lines[0].getData()
+    assert outline_x.tolist() == [0.0, 1.0, 1.0, 0.0, 0.0]  # closed, without the point that is missing
+    assert outline_y.tolist() == [1.0, 2.0, 4.0, 2.0, 1.0]
+    assert chart.chart.getViewBox().viewRange()[1][1] > 4.0
+    chart.select_x(1.0)
+    assert len(chart._dots.data) == 0
+    assert "band: 2.00 ms to 4.00 ms" in (chart.describe(1.0, 0.0) or "")

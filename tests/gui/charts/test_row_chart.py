@@ -227,3 +227,16 @@ def test_that_an_axis_without_values_is_still_one() -> None:
 def test_that_a_narrow_log_axis_names_its_ends() -> None:
     axis = Axis(Column(log=True), (1e3, 1e6), QRectF(0, 0, 45, 10), 45)
     assert [text for _, text in axis.ticks()] == ["1 k", "1 M"]
+
+
+def test_that_a_long_title_of_a_band_takes_the_place_of_column_titles(chart: RowChart) -> None:
+    titled = [word.text for word in chart.view.words]
+    chart.set_rows(replace(SPEC, bands=(*SPEC.bands, Band((FIRST,), "a title that is longer than every name"))))
+    words = [word.text for word in chart.view.words]
+    assert words.count("bytes") == titled.count("bytes") == 1
+
+
+def test_that_more_rows_need_more_height_to_be_read(chart: RowChart) -> None:
+    few = chart.readable_px
+    chart.set_rows(replace(SPEC, bands=(*SPEC.bands, *SPEC.bands)))
+    assert chart.readable_px > 1.5 * few

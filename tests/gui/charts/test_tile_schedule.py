@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
+from core.masks import TileClass
 from gui.charts.tile_schedule import TileSchedule
 from gui.charts.tiles import TileGrid
 
@@ -92,3 +93,22 @@ def test_that_thousands_of_blocks_are_drawn_from_a_small_image(schedule: TileSch
     assert max(schedule._image.image.shape) <= 512
     schedule.chart.getViewBox().setRange(xRange=(0, 1600), yRange=(0, 1600), padding=0)
     assert schedule._image.image.shape == (100, 100)
+
+
+@pytest.mark.parametrize("blocks", [3, 300])
+def test_that_data_have_every_tile_with_its_class_and_step_or_groups_of_many_tiles(qtbot: Any, blocks: int) -> None:
+    classes = np.tril(np.full((blocks, blocks), TileClass.FULL, np.uint8))
+    np.fill_diagonal(classes, TileClass.PARTIAL)
+    tiles = np.argwhere(classes != TileClass.EMPTY)
+    made = TileSchedule()
+    qtbot.addWidget(made)
+    made.set_grid(TileGrid.from_tiles(classes, tiles, 16, 16, 16 * blocks, 16 * blocks))
+    table = made.data_table()
+    assert table is not None
+    rows = {(row[0], row[1]): row[2:] for row in table.rows}
+    if blocks == 3:
+        assert len(rows) == 9
+        assert (rows[0, 0], rows[0, 1], rows[2, 1]) == ((1, "partial", 0), (1, "skipped", None), (1, "full", 4))
+    else:
+        assert len(rows) == 100**2
+        assert (rows[0, 0], rows[0, 3], rows[3, 0]) == ((3, "partial", 0), (3, "skipped", None), (3, "full", 6))

@@ -200,3 +200,15 @@ def test_that_a_single_access_never_disappears(program: int, byte: int, write: b
     levels = AddressLevels([launch], bands_of([launch])[:1])
     image = paint(levels, ((0.0, 65.0), (0.0, 64.0)), (rows, columns), COLOURS).image
     assert np.count_nonzero(image[..., 3]) == 1
+
+
+def test_that_data_count_every_access_where_it_was(chart_map: TraceMap, launch: Launch) -> None:
+    table = chart_map.data_table()
+    assert table is not None
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    exact = levels_of(launch).picture(192, 96)
+    assert sum(row["reads"] for row in rows) == int(exact.read.sum()) > 0
+    assert sum(row["writes"] for row in rows) == int(exact.write.sum()) > 0
+    assert {row["tensor"] for row in rows} == {buffer.name for buffer in launch.buffers}
+    sizes = {buffer.name: buffer.size_bytes for buffer in launch.buffers}
+    assert all(-1e-6 <= row["first_byte"] < row["last_byte"] <= sizes[row["tensor"]] + 1e-6 for row in rows)

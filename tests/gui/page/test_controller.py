@@ -72,7 +72,7 @@ def test_that_the_first_edit_is_planned_at_once_and_the_next_after_a_rest(
     controller: Controller, view: MockView, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[int] = []
-    monkeypatch.setattr(controller._timer, "start", waits.append)
+    monkeypatch.setattr(controller._planner._timer, "start", waits.append)
     view.edit(seq_len=16)
     controller.show_plan()
     view.edit(seq_len=32)

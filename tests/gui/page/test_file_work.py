@@ -87,6 +87,30 @@ def test_that_a_file_that_never_answers_is_given_up_and_the_next_one_is_read(
     assert answers == ["next"]
 
 
+def test_that_work_that_goes_on_is_not_given_up_however_long_it_takes(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_work, "DEADLINE_MS", 30)
+    errors: list[Exception] = []
+    answers: list[str] = []
+    looks: list[object] = []
+    enough = threading.Event()
+
+    def slowly() -> str:
+        steps = 0
+        while not enough.is_set():  # no instruction takes long
+            steps += 1
+        return "done"
+
+    work = FileWork(errors.append)
+    work._deadline._timer.timeout.connect(lambda: looks.append(None))
+    work.read(slowly, answers.append)
+    qtbot.waitUntil(lambda: len(looks) > 30)  # three times as many as one waits for a thread that stands still
+    enough.set()
+    qtbot.waitUntil(lambda: answers == ["done"])
+    assert errors == []
+
+
 def test_that_a_file_that_waited_for_one_that_never_answers_is_read_and_not_blamed(
     qtbot: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from core import language
 from core.contracts.claims import Finding, Verdict
@@ -14,6 +14,7 @@ from core.contracts.result import Message, Provenance, Result
 from core.contracts.topic import Topic
 from gui import translation
 from gui.page.card import Card
+from gui.page.page_layout import layout_of, restore_layout
 from tests.gui.doubles import ToyPage, ToyParams, ToyResult
 
 FINDINGS = {"same-result": Finding(Verdict.HOLDS, "error 3e-7"), "faster": Finding(Verdict.NOT_TESTED, "needs a GPU")}
@@ -127,8 +128,9 @@ def test_that_impossible_parameters_disable_the_run(page: ToyPage) -> None:
 
 def test_that_language_changes_title_question_and_claims(page: ToyPage) -> None:
     translation.use(language.PSEUDO)
-    assert page._title.text() == "[Töy]"
-    assert page._question.text().startswith("[Whàt îs ît?")
+    texts = {label.property("role"): label.text() for label in page.findChildren(QLabel)}
+    assert texts["heading"] == "[Töy]"
+    assert texts["question"].startswith("[Whàt îs ît?")
     assert page.claims.statements["faster"].text().startswith("[Ît îs fàstér.")
 
 
@@ -153,10 +155,10 @@ def test_that_layout_and_parameters_are_remembered(page: ToyPage, topic: Topic, 
     page.form.fields["heads"].spin.setValue(8)
     page.tabs.setCurrentIndex(3)
     page.side.hide()
-    state = page.save_state()
+    state = layout_of(page)
     other = ToyPage(topic)
     qtbot.addWidget(other)
-    other.restore_layout(state)
+    restore_layout(other, state)
     assert other.tabs.currentIndex() == 3
     assert other.side.isHidden()
     assert ToyParams.parse(state["params"]) == ToyParams(heads=8)
@@ -164,7 +166,7 @@ def test_that_layout_and_parameters_are_remembered(page: ToyPage, topic: Topic, 
 
 @pytest.mark.parametrize("state", [{}, {"plots": [[1]], "vertical": [1, 2, 3], "tab": 99}])
 def test_that_a_state_that_no_longer_fits_is_ignored(page: ToyPage, state: dict[str, Any]) -> None:
-    page.restore_layout(state)
+    restore_layout(page, state)
     assert page.side.isVisible()
     assert page.tabs.currentIndex() == 0
 

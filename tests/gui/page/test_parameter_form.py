@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contracts.params import Params, choice
+from core.contracts.params import Params, choice, number
+from core.contracts.text import verbatim
 from gui.page.form.fields import ComboField, NumberField, SegmentField, SwitchField
 from gui.page.form.parameter_form import ParameterForm
 from tests.gui.doubles import ToyParams
@@ -176,3 +178,24 @@ def test_that_any_parameters_come_back_from_the_controls_as_they_went_in(
 ) -> None:
     form.set_params(params)
     assert {name: field.value() for name, field in form.fields.items()} == params.model_dump()
+
+
+class RateParams(Params):
+    rate: float = number(
+        1e-3, minimum=1e-6, maximum=1.0, scale="log2", label=verbatim("Rate"), help=verbatim("A rate.")
+    )
+
+
+def test_that_the_slider_of_a_small_number_has_a_stop_at_every_doubling(qtbot: Any) -> None:
+    form = ParameterForm(RateParams)
+    qtbot.addWidget(form)
+    field = form.fields["rate"]
+    assert isinstance(field, NumberField)
+    assert field.slider is not None
+    stops = []
+    for position in range(field.slider.maximum() + 1):
+        field.slider.setValue(position)
+        stops.append(float(field.value()))
+    assert (stops[0], stops[-1]) == (1e-6, 1.0)
+    # The field keeps six decimals, so the smallest doublings are rounded.
+    assert all(1.0 < larger / smaller < 2.1 for smaller, larger in itertools.pairwise(stops))

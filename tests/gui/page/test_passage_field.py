@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData
 from PySide6.QtTest import QTest
 
+from core.contracts.text import EMPTY
 from core.topics.masks.params import MasksParams
 from gui.page.form.fields import field_for
 from gui.page.form.parameter_form import ParameterForm
@@ -24,6 +26,14 @@ def field(qtbot: Any) -> PassageField:
     qtbot.addWidget(made)
     made.show()
     return made
+
+
+def test_that_an_empty_text_says_what_it_stands_for(field: PassageField, qtbot: Any) -> None:
+    assert field.editor.placeholderText() == "the text of the preset"
+    other = field_for(replace(field.spec, if_empty=EMPTY))
+    qtbot.addWidget(other)
+    assert isinstance(other, PassageField)
+    assert other.editor.placeholderText() == ""
 
 
 def mime(text: str) -> QMimeData:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel
 
 from core.contracts.text import tr
 from core.contracts.topic import Topic
+from gui.page.page_layout import layout_of, restore_layout
 from gui.page.tabs import TabsBelow
 from tests.gui.doubles import ToyPage
 
@@ -97,6 +98,6 @@ def test_that_a_page_remembers_whether_its_tabs_are_open(
     page.lower.set_open(chosen)
     other = ToyPage(topic)
     qtbot.addWidget(other)
-    other.restore_layout(page.save_state())
+    restore_layout(other, layout_of(page))
     assert other.lower.chosen is chosen
     assert other.tabs.currentIndex() == 2

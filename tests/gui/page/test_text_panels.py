@@ -103,6 +103,7 @@ def test_that_a_banner_can_be_dismissed(qtbot: Any) -> None:
 def test_that_code_is_coloured_as_a_whole_and_recoloured_with_the_theme(qtbot: Any, qapp: Any) -> None:
     view = CodeView(SOURCE)
     qtbot.addWidget(view)
+    view.show()
 
     def colour_at(line: int, column: int) -> QColor:
         formats = view.document().findBlockByNumber(line).layout().formats()

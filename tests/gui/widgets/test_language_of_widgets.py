@@ -14,7 +14,7 @@ from core.contracts.claims import Verdict
 from core.contracts.params import FieldSpec
 from core.contracts.result import Provenance
 from core.contracts.text import EMPTY, Text, tr
-from core.language import PSEUDO
+from core.language import ENGLISH, PSEUDO
 from gui import translation
 from gui.charts.axis import Axis
 from gui.charts.chart import Chart
@@ -171,6 +171,29 @@ def test_that_the_names_of_axes_follow_and_end_with_an_ellipsis_where_they_do_no
     assert axis.label.toolTip() == pseudo(NAME)
     chart.resize(600, 300)
     qtbot.waitUntil(lambda: axis.labelText == pseudo(NAME))
+
+
+def test_that_an_axis_that_is_too_short_for_its_name_has_the_short_one(qtbot: Any) -> None:
+    chart = shown(qtbot, Chart(Axis(NAME, short=tr("name")), Axis("y")), 600, 300)
+    axis = chart.getAxis("bottom")
+    qtbot.waitUntil(lambda: axis.labelText == str(NAME))
+    chart.resize(140, 300)
+    qtbot.waitUntil(lambda: axis.labelText == "name")
+    translation.use(PSEUDO)
+    assert axis.label.toolTip() == pseudo(NAME)
+
+
+def test_that_a_name_is_cut_to_its_axis_as_it_is_when_the_chart_is_in_view(qtbot: Any) -> None:
+    chart = shown(qtbot, Chart(Axis(NAME), Axis("y")), 150, 300)
+    axis = chart.getAxis("bottom")
+    translation.use(PSEUDO)
+    qtbot.waitUntil(lambda: axis.labelText.endswith("…"))
+    chart.hide()
+    translation.use(ENGLISH)
+    assert axis.labelText == str(NAME), "how long the axis will be is not known yet"
+    translation.use(PSEUDO)
+    chart.show()
+    assert axis.labelText.endswith("…")
 
 
 def test_that_the_read_out_and_the_legend_of_lines_are_in_the_new_language(qtbot: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QPoint
 from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtWidgets import QWidget
 
 from gui.widgets.metric_bar import MetricBar, Number
 
@@ -52,3 +54,32 @@ def test_that_a_label_without_room_is_the_short_one_whole(qtbot: Any) -> None:
     assert number.label_within(metrics, whole - 1) == number.short
     assert number.label_within(metrics, short - 1).endswith("…")
     assert LONG.label_within(metrics, whole - 1).endswith("…"), "without a short one it is cut"
+
+
+def test_that_a_read_out_of_several_lines_is_whole_although_the_bar_is_low(qtbot: Any) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(700, 400)
+    bar = MetricBar(window)
+    bar.set_numbers([Number("KL", "2 nats", "\n".join(["a line of the read-out"] * 6)), SHORT])
+    bar.resize(700, bar.height())
+    window.show()
+    bar.tip.show_at(QPoint(40, 20), bar.numbers[0].detail)
+    place = bar.tip.frameGeometry()
+    assert place.height() > bar.height()
+    assert window.geometry().contains(place)
+    bar.hide()
+    assert bar.tip.isHidden()
+
+
+def test_that_a_long_line_of_a_read_out_is_wrapped(qtbot: Any) -> None:
+    bar = MetricBar()
+    qtbot.addWidget(bar)
+    bar.show()
+    bar.tip.show_at(QPoint(0, 0), "short")
+    low = bar.tip.height()
+    bar.tip.show_at(QPoint(0, 0), "a long sentence " * 20)
+    assert bar.tip.width() < 500
+    assert bar.tip.height() > 2 * low
+    bar.tip.show_at(QPoint(0, 0), "short")
+    assert bar.tip.height() == low

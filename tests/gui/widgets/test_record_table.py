@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui import theme
@@ -211,3 +212,25 @@ def test_that_sorting_loses_no_row(counts: list[int | None], descending: bool) -
     shown = [row["count"] for row in model.shown]
     known = [count for count in counts if count is not None]
     assert shown == sorted(known, reverse=descending) + [None] * (len(counts) - len(known))
+
+
+def test_that_columns_without_a_value_are_left_out_where_that_is_wished(qtbot: Any) -> None:
+    table = RecordTable(COLUMNS, itemgetter("name"), "Nothing is here yet.", hides_empty=True)
+    qtbot.addWidget(table)
+
+    table.set_rows([{"name": "a", "count": None}])
+    assert table.view.isColumnHidden(1)
+    table.set_rows(ROWS)
+    assert not table.view.isColumnHidden(1)
+
+
+def test_that_ctrl_and_the_arrows_sort_as_a_click_on_a_header_does(table: RecordTable[Row]) -> None:
+    for key, order in (
+        (Qt.Key.Key_Right, ["a", "b", "c"]),
+        (Qt.Key.Key_Right, ["c", "b", "a"]),
+        (Qt.Key.Key_Down, ["b", "c", "a"]),
+        (Qt.Key.Key_Left, ["c", "b", "a"]),
+        (Qt.Key.Key_Up, ["a", "b", "c"]),
+    ):
+        QTest.keyClick(table.view, key, Qt.KeyboardModifier.ControlModifier)
+        assert names(table) == order

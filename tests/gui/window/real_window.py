@@ -36,7 +36,7 @@ class Driver(QObject):
         self._awaited: Callable[[], bool] = lambda: True
         bridge.run_event.connect(self._soon)
         bridge.state_changed.connect(self._soon)
-        window._keeper.kept.connect(self._soon)
+        window.keeper.kept.connect(self._soon)
         QApplication.instance().focusWindowChanged.connect(self._soon)
         QTimer.singleShot(TIMEOUT_MS, self, lambda: self._give_up(f"Timed out, waiting in line {self._line()}."))
         self._soon()
@@ -143,7 +143,7 @@ def observe(seen: dict[str, Any]) -> None:
 def run() -> int:
     seen: dict[str, Any] = {}
     observe(seen)
-    code = main.main([])
+    code = main.main(["--topic", "flash-attention"])
     print(json.dumps(seen))
     return code
 

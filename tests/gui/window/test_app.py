@@ -67,8 +67,9 @@ def test_that_the_window_opens_its_page_with_the_given_parameters_and_imports_no
     assert outcome.stdout.splitlines() == ["page True 8", "imported []", "closed", "code 0"], outcome.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
-def test_that_ctrl_c_closes_the_window_in_order(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to one process on Windows")
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
+def test_that_ctrl_c_and_a_request_to_terminate_close_the_window_in_order(tmp_path: Path, ending: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.format(after_ms=0, then="ready")],
         cwd=ROOT,
@@ -79,12 +80,13 @@ def test_that_ctrl_c_closes_the_window_in_order(tmp_path: Path) -> None:
     )
     try:
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.Signals[ending])
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
     assert out.splitlines() == ["closed", "code 0"], err
     assert "Traceback" not in err
+    assert not list(tmp_path.rglob("sessions/*.json")), "the next start would take it for a crash"
 
 
 def test_that_an_unknown_theme_or_topic_is_refused_before_anything_opens(settings: Settings) -> None:

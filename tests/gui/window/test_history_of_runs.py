@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,6 @@ DAY_S = 1_700_000_000.0
 
 
 @pytest.fixture
-def keeper(tmp_path: Path, qapp: Any) -> Iterator[HistoryKeeper]:
-    keeper = HistoryKeeper(lambda: History(tmp_path / "history.sqlite3", topics=TOPICS))
-    yield keeper
-    keeper.close()
-
-
-@pytest.fixture
 def controller(topic: Topic, page: ToyPage, engine: FakeEngine, keeper: HistoryKeeper) -> Controller:
     controller = Controller(topic, page, EngineBridge(lambda: engine, page), page)
     PageHistory(page, controller, keeper)
@@ -51,8 +43,8 @@ def two_runs(controller: Controller, page: ToyPage, result: Result, other_result
     page.tabs.setCurrentWidget(page.history)
     with qtbot.waitActive(page):
         page.activateWindow()
-    controller.finished.emit(result, DAY_S, 1.5)
-    controller.finished.emit(other_result, DAY_S + 60, 2.5)
+    controller.finished.emit(result, DAY_S, 1.5, None)
+    controller.finished.emit(other_result, DAY_S + 60, 2.5, None)
     qtbot.waitUntil(lambda: len(rows(page)) == 2)
 
 
@@ -77,12 +69,24 @@ def test_that_a_run_is_reopened_with_its_parameters(
 
 
 @pytest.mark.usefixtures("two_runs")
+def test_that_a_run_is_pinned_from_the_history_while_another_is_shown(
+    page: ToyPage, controller: Controller, result: Result, other_result: Result, qtbot: Any
+) -> None:
+    controller.show_result(result)
+    page.history.table.view.selectRow(0)
+    page.history.pin.click()
+    qtbot.waitUntil(lambda: controller.pinned is not None)
+    assert page.of_a.params == other_result.params
+    assert controller.result is result
+
+
+@pytest.mark.usefixtures("two_runs")
 def test_that_the_selected_run_stays_selected_when_another_finishes(
     page: ToyPage, controller: Controller, result: Result, qtbot: Any
 ) -> None:
     page.history.table.view.selectRow(0)
     before = page.history.selected
-    controller.finished.emit(result, DAY_S + 120, 1.0)
+    controller.finished.emit(result, DAY_S + 120, 1.0, None)
     qtbot.waitUntil(lambda: len(rows(page)) == 3)
     assert page.history.selected == before
     assert page.history.table.rows[1].id == before

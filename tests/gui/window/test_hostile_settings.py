@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.contracts.topic import Topic
 from gui.page.engine_bridge import EngineBridge
+from gui.page.page_layout import restore_layout
 from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
 from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
@@ -39,7 +40,7 @@ FORGED = {
 @given(state=STATES)
 @tries(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_that_any_remembered_layout_is_restored_or_ignored(page: ToyPage, state: Any) -> None:
-    page.restore_layout(state)
+    restore_layout(page, state)
     assert 0 <= page.tabs.currentIndex() < page.tabs.count()
 
 
@@ -52,6 +53,7 @@ def test_that_any_remembered_state_is_an_object_or_nothing(settings: Settings, s
 
 
 def opened(settings: Settings, topic: Topic, qtbot: Any) -> MainWindow:
+    settings.page = "toy"
     window = MainWindow(EngineBridge(FakeEngine), settings, {"toy": topic}, PAGES)
     qtbot.addWidget(window)
     window.open_last_page()

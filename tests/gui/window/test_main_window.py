@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel
 
 from core import language
 from core.contracts.events import Finished
@@ -18,11 +17,12 @@ from gui import theme
 from gui.page.engine_bridge import EngineBridge
 from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
+from gui.window.shortcuts import ShortcutsDialog
 from gui.window.status_bar import StatusBar, memory_of_children_bytes
 from tests.gui.doubles import FakeEngine, ToyPage, ToyParams
+from tests.gui.windows import TOY, Windows
 
-TOY = "tests.gui.doubles:ToyPage"
-PAGES = {"toy": TOY, "second": TOY, "broken": "tests.gui.doubles:NoSuchPage"}
+BROKEN = {"broken": "tests.gui.doubles:NoSuchPage"}
 
 
 @pytest.fixture
@@ -35,20 +35,8 @@ def topics(topic: Topic) -> dict[str, Topic]:
 
 
 @pytest.fixture
-def bridge(engine: FakeEngine, qapp: Any) -> EngineBridge:
-    return EngineBridge(lambda: engine)
-
-
-@pytest.fixture
-def window(bridge: EngineBridge, settings: Settings, topics: dict[str, Topic], qtbot: Any) -> Iterator[MainWindow]:
-    window = MainWindow(bridge, settings, topics, PAGES)
-    qtbot.addWidget(window)
-    with qtbot.waitActive(window):
-        window.show()
-        window.activateWindow()
-    yield window
-    window.close()
-    bridge.close()
+def window(windows: Windows, topics: dict[str, Topic]) -> MainWindow:
+    return windows.show(topics, BROKEN)
 
 
 @pytest.fixture
@@ -75,7 +63,7 @@ def test_that_pages_are_built_on_the_first_visit_only(window: MainWindow) -> Non
 def test_that_the_first_paint_is_announced_once_and_before_any_page(
     bridge: EngineBridge, settings: Settings, topics: dict[str, Topic], qtbot: Any
 ) -> None:
-    window = MainWindow(bridge, settings, topics, PAGES)
+    window = MainWindow(bridge, settings, topics, dict.fromkeys(topics, TOY) | BROKEN)
     qtbot.addWidget(window)
     heard: list[Any] = []
     window.first_painted.connect(lambda: heard.append(window.current))
@@ -181,9 +169,11 @@ def test_that_ctrl_j_collapses_the_tabs_and_opens_them(window: MainWindow, page:
 
 def test_that_f1_lists_the_keys(window: MainWindow, page: ToyPage, qtbot: Any) -> None:
     press(window, Qt.Key.Key_F1)
-    box = window.findChild(QMessageBox)
-    assert "Play or pause" in box.text()
-    box.close()
+    dialog = window.findChild(ShortcutsDialog)
+    assert "Play or pause" in [label.text() for label in dialog.findChildren(QLabel)]
+    assert dialog.height() < 720
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
 
 
 def test_that_the_status_bar_tells_the_engines_state(
@@ -213,7 +203,7 @@ def test_that_the_next_session_finds_everything_as_it_was(
     window.open_page("toy")
     window.close()
 
-    again = MainWindow(bridge, settings, topics, PAGES)
+    again = MainWindow(bridge, settings, topics, dict.fromkeys(topics, TOY) | BROKEN)
     qtbot.addWidget(again)
     again.open_last_page()
     reopened = again.current.page

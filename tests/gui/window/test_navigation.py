@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from core import language
 from core.contracts import registry
 from gui import translation
 from gui.window.navigation import Navigation
+
+LEAST_HEIGHT_PX = 636
+"""What a screen of 720 px leaves, less the frame of the window, the menu bar and the status bar."""
 
 
 @pytest.fixture
@@ -42,3 +46,12 @@ def test_that_the_theme_and_the_language_that_a_click_gives_are_offered(navigati
     translation.use("zh")
     assert navigation._language.text() == "English"
     assert navigation._theme.text() in ("浅色", "深色")
+
+
+@pytest.mark.parametrize("code", list(language.LANGUAGES))
+def test_that_every_page_is_in_sight_on_a_low_screen(navigation: Navigation, code: str) -> None:
+    translation.use(code)
+    navigation.resize(navigation.width(), LEAST_HEIGHT_PX)
+    QApplication.processEvents()
+    bar = navigation._scroll.verticalScrollBar()
+    assert bar.maximum() == 0

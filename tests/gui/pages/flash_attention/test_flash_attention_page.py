@@ -56,6 +56,14 @@ def test_that_before_a_run_the_model_is_drawn_and_says_so(page: FlashAttentionPa
     assert all(plot.is_empty for plot in (page.accesses, page.comparison, page.timeline))
 
 
+def test_that_a_run_without_triton_leaves_the_model_and_claims_no_trace(page: FlashAttentionPage) -> None:
+    whole = flash_result(PARAMS)
+    page.show_result(replace(whole, traffic=(), lines=(), sources=(), traces={}, schedule=None, sweep=()))
+    assert badges(page)[:3] == [Provenance.MODELLED, Provenance.MODELLED, None]
+    assert not page.traffic.is_empty
+    assert "Triton" in page.accesses.empty_sentence
+
+
 def test_that_a_run_brings_traced_data_and_says_so(traced: FlashAttentionPage) -> None:
     assert badges(traced) == [
         Provenance.TRACED, Provenance.TRACED, Provenance.TRACED, Provenance.MEASURED_CPU

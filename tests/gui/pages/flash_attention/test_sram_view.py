@@ -39,6 +39,14 @@ def test_that_segments_are_to_scale_and_packed(qtbot: Any) -> None:
     assert abs(first.width() / bars._bar(0).width() - 8 / 163) < 1e-9
 
 
+def test_that_a_narrow_strip_names_every_piece_without_its_size(qtbot: Any) -> None:
+    view = shown(qtbot, SHARED)
+    metrics = view._bars.fontMetrics()
+    assert view._bars._names(SHARED, metrics) == ["Q 8 KiB", "K 8 KiB"]
+    view.resize(100, 120)
+    assert view._bars._names(SHARED, metrics) == ["Q", "K"]
+
+
 def test_that_more_than_the_capacity_still_fits_its_bar(qtbot: Any) -> None:
     store = SramStore("Shared memory", 4 * KIB, SHARED.pieces)
     bars = shown(qtbot, store)._bars

@@ -10,12 +10,12 @@ from core.contracts.result import Environment, Metric, Provenance
 from core.contracts.text import tr
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.plan import shown
 from core.topics.kernel_lab.result import KernelLabResult, source_lines
 from core.trace.affine import Affine, Term
 from core.trace.file import EncodedTrace
 from core.trace.record import Access, Buffer, Fault, Launch
 from core.trace.tables import tables
+from core.user_code.paths import shown
 
 PROGRAMS, BLOCK = 4, 64
 SOURCE = """import triton

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
+from core.run_files import SavedRun
 from core.topics.kernel_lab.params import KernelLabParams
-from core.topics.kernel_lab.plan import shown
+from core.topics.kernel_lab.result import ConfigRow
 from core.trace.file import load, save
+from core.user_code.paths import shown
 from gui import translation
 from gui.pages.kernel_lab import KernelLabPage, view_data
 from tests.gui.latest_work import join_latest_work
@@ -201,6 +203,14 @@ def test_that_a_file_that_is_no_python_keeps_the_trace_and_says_why(traced: Kern
     assert not traced.form.problem
 
 
+def test_that_a_run_that_is_pinned_elsewhere_on_the_page_is_this_pin(traced: KernelLabPage) -> None:
+    result = traced.state.result
+    traced.show_pinned(SavedRun(result, datetime(2026, 11, 28, tzinfo=UTC), 1.0), traced.state.plan)
+    assert (traced.findings.pinned, traced.toolbar.pin.isChecked()) == (result, True)
+    traced.show_pinned(None)
+    assert (traced.findings.pinned, traced.toolbar.pin.isChecked()) == (None, False)
+
+
 def test_that_the_next_run_is_compared_with_the_one_pinned(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:
     traced.toolbar.pin.click()
     assert traced.findings.pinned is not None
@@ -298,11 +308,8 @@ def test_that_what_is_no_trace_is_one_sentence(page: KernelLabPage, tmp_path: Pa
 def test_that_a_file_can_be_dropped_anywhere(page: KernelLabPage, tmp_path: Path, monkeypatch: Any) -> None:
     other = tmp_path / "other.py"
     other.write_text(SOURCE)
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(other))])
-    nothing = Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, nothing)
-    page.dropEvent(event)
+    assert page.open_dropped(str(other))
+    assert not page.open_dropped(str(tmp_path / "notes.txt"))
     assert page.params.file == shown(other)
     page.code.editor.insertPlainText("#")
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Cancel)
@@ -327,3 +334,11 @@ def test_that_a_trace_of_two_kernels_of_one_file_shows_both(page: KernelLabPage,
 def test_that_a_launch_of_a_long_name_leaves_the_page_narrow(page: KernelLabPage) -> None:
     page.toolbar.set_launches(["1: the_backward_pass_of_a_long_name [1,024 × 1,024 × 1]"])
     assert page.minimumSizeHint().width() <= 1176
+
+
+def test_that_a_configuration_that_is_clicked_reaches_the_form(page: KernelLabPage, kernel: Path, qtbot: Any) -> None:
+    rows = tuple(ConfigRow("copy", number, f"BLOCK={16 * number}", chosen=number == 1) for number in (1, 2))
+    page.present(replace(lab_result(kernel), configs=rows), {})
+    settle(page, qtbot)
+    page.findings.configs.view.selectRow(1)
+    assert page.form.params.config == 2

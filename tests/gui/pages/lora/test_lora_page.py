@@ -69,6 +69,12 @@ def test_that_before_a_run_the_budget_is_planned_and_the_map_says_what_will_come
     assert not history.player.steps
 
 
+def test_that_the_map_of_the_ranks_is_higher_than_the_curves_below_it(page: LoraPage) -> None:
+    grow(page, 30)
+    page.layout().activate()
+    assert page.history_view.map.height() > 2 * page.history_view.curves.height()
+
+
 def test_that_the_planned_budget_follows_the_form(page: LoraPage) -> None:
     page.form.fields["target_r"].edited.emit(6)
     assert page.history_view.curves.series[0].y[-1] == 6 * 28

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PySide6.QtGui import QTextDocument
 
 from core.topics.training.result import AnsweredPrompt
 from core.topics.training.stage_ids import PPO, PRETRAINING, SFT
+from core.topics.training.stages.rule import Judgement
 from gui import theme
 from gui.pages.training.answer_texts import answers_html, changed_words
 
@@ -39,3 +41,26 @@ def test_that_sft_is_compared_with_pretraining_and_ppo_with_sft() -> None:
     html = answers_html((AnsweredPrompt("p", "description", "", texts, {PPO: 3.0}),), theme.load("dark"))
     marked = [part.split("</span>")[0].split(">")[-1] for part in html.split("background-color")[1:]]
     assert marked == ["two", "three"]
+
+
+def test_that_the_scores_of_rule_and_reward_model_have_columns_and_the_rule_shows_its_sum() -> None:
+    judgement = Judgement(facts=4, repeats=2, broken=1, ended=False)
+    prompt = AnsweredPrompt(
+        "p", "description", "", {SFT: "a", PPO: "b"}, {SFT: -1.0, PPO: -1.0}, {SFT: judgement}, {PPO: 2.773}
+    )
+    html = answers_html((prompt,), theme.load("dark"))
+    assert [html.count(name) for name in (">rule<", ">reward model<", ">2.77<", ">—<")] == [1, 1, 1, 1]
+    document = QTextDocument()
+    document.setHtml(html)
+    tip = document.find("-1").charFormat().toolTip()
+    assert tip == (
+        "Different facts: 4 (+3; at most 3). Repeated sentences: −2. Sentences without a fact: −1. No end: −1. Sum: -1"
+    )
+
+
+def test_that_there_is_no_column_of_a_reward_model_that_there_was_not() -> None:
+    described = AnsweredPrompt("p", "description", "", {SFT: "a"}, {SFT: 2.0})
+    asked = AnsweredPrompt("q", "question", "a", {SFT: "a"})
+    html = answers_html((described, asked), theme.load("dark"))
+    assert html.count(">rule<") == 1
+    assert "reward model" not in html

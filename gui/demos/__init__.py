@@ -1,0 +1,1 @@
+"""Demos in the window: playing one, and recording one by doing it."""

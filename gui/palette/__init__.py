@@ -1,0 +1,1 @@
+"""The command palette: one line that finds everything, for the keyboard."""

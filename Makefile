@@ -4,12 +4,13 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PEERS := .venv-peers
+COMPATIBILITY := .venv-compatibility
 
 LOCALE := resources/locale
 TEMPLATE := $(LOCALE)/tilescope.pot
 KEYWORDS := -k tr -k tr_plural:1,2 -k tr_in:1c,2 -k KernelError -k InvalidInputs -k Unavailable
 
-.PHONY: setup run test test-peers robustness lint template messages language model bench gallery test-gpu bench-gpu clean
+.PHONY: setup run test test-install test-peers test-compatibility robustness lint template messages language model recorded-runs bench gallery test-gpu bench-gpu clean
 
 setup: $(READY)
 	@.ci/system-libraries
@@ -56,7 +57,13 @@ language: template
 test: lint
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
-# Compares the training stages with TRL. It is no part of `make test`, because installing TRL takes more than a minute.
+# Builds a wheel and a source archive, installs them, and starts what was installed. Then every page and command without
+# Triton. Five to ten minutes.
+test-install: setup
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m install tests/install
+
+# Compares the training stages, the labels and the rendering of conversations, and the doctor's verdicts with TRL. It is
+# no part of `make test`, because installing TRL takes more than a minute.
 test-peers: setup $(PEERS)/.ready
 	@OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/peers
 
@@ -69,6 +76,22 @@ $(PEERS)/.ready: requirements-peers.lock
 		-r requirements-peers.lock
 	@touch $@
 
+# Traces operations of public packages, compares them with witnesses, and writes docs/compatibility.md: ten minutes on two quiet cores, or more.
+# One file of cases alone, without writing: make test-compatibility CASES=liger.
+test-compatibility: setup $(COMPATIBILITY)/.ready
+	@$(COMPATIBILITY)/bin/python -m tests.compatibility $(or $(CASES),--write)
+
+# A folder of its own for those packages. Some are source archives that would compile CUDA: only their Python is built.
+$(COMPATIBILITY)/.ready: requirements-compatibility.lock
+	@$(PY) -m venv --without-pip --clear $(COMPATIBILITY)
+	@$(PY) -c 'import site; print(site.getsitepackages()[0])' \
+		> "$$($(COMPATIBILITY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/main.pth"
+	@FLASH_ATTENTION_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE CAUSAL_CONV1D_FORCE_BUILD=TRUE \
+		FLASH_ATTENTION_SKIP_CUDA_BUILD=TRUE MAMBA_SKIP_CUDA_BUILD=TRUE CAUSAL_CONV1D_SKIP_CUDA_BUILD=TRUE \
+		$(PY) -m pip --python $(COMPATIBILITY)/bin/python install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation -r requirements-compatibility.lock
+	@touch $@
+
 # Hostile input and processes that die: at most 20 minutes. See docs/reliability.md.
 robustness: setup
 	@OMP_NUM_THREADS=1 $(PY) -m tests.robustness
@@ -77,22 +100,24 @@ robustness: setup
 model: setup
 	@$(PY) -m core.language_model.ship
 
+# Records the default runs that pages show until they have one of this machine: those that are missing, or whose code
+# has changed since (all eleven: about ten minutes). See docs/recorded-runs.md.
+recorded-runs: setup
+	@$(PY) -m core.recorded_runs.record $(TOPICS)
+
 bench: setup
 	@$(PY) -m tests.benchmarks
 
 gallery: setup
-	@$(PY) main.py screenshot all --out gallery
+	@$(PY) main.py screenshot all --recorded --out gallery
 
 test-gpu: setup
 	@$(PY) -m pytest -m gpu tests/gpu
 
+# At most ten minutes. The recording opens on the compare page, and is a baseline for `bench --check`.
 bench-gpu: setup
 	@$(PY) main.py doctor
-	@$(PY) -m tests.benchmarks.bench_attention_gpu
-	@$(PY) -m tests.benchmarks.bench_block_sparse_gpu
-	@$(PY) -m tests.benchmarks.bench_decode_gpu
-	@$(PY) -m tests.benchmarks.bench_quantization_gpu
-	@$(PY) -m tests.benchmarks.bench_lora_gpu
+	@$(PY) -m tests.benchmarks.bench_gpu --record bench-gpu.json
 
 clean:
-	rm -rf $(VENV) $(PEERS) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(COMPATIBILITY) gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

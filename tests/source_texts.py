@@ -52,7 +52,7 @@ _SILENT = {
     "setProperty", "property", "setStyleSheet", "getLogger", "debug", "exception", "log", "filterwarnings",
     "startswith", "endswith", "removeprefix", "removesuffix", "partition", "find", "index", "count", "replace",
     "getattr", "setattr", "hasattr", "import_module", "TypeVar", "NewType", "namedtuple", "dtype", "QColor", "QFont",
-    "QKeySequence", "QSettings", "strftime", "Expected", "icon", "Path", "joinpath", "with_suffix",
+    "QKeySequence", "QSettings", "strftime", "Expected", "icon", "Path", "joinpath", "with_suffix", "command",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SENTENCE = re.compile(r"(?<![\w./_-])[A-Za-z]{2,}(?:'[a-z]+)?[,:;]? (?:\{\} )?[a-z]{2,}(?![\w_(./=-])")

@@ -57,7 +57,7 @@ def test_that_both_languages_have_the_same_sections_and_table_numbers(english: s
     assert _table_numbers(english) == _table_numbers(chinese)
 
 
-def _rejected_words() -> list[str]:
+def rejected_words() -> list[str]:
     """The Chinese words that the glossary rules out."""
     remarks = _NOT_WRITTEN.findall(_text("docs/glossary.md"))
     words = [word for remark in remarks for word in re.findall("“([^”]+)”", remark)]
@@ -67,11 +67,11 @@ def _rejected_words() -> list[str]:
 
 @pytest.mark.parametrize("document", CHINESE)
 def test_that_chinese_documents_use_the_terms_of_the_glossary(document: str) -> None:
-    assert [word for word in _rejected_words() if word in _text(document)] == []
+    assert [word for word in rejected_words() if word in _text(document)] == []
 
 
 def test_that_translations_use_the_terms_of_the_glossary() -> None:
     with (ROOT / "resources/locale/zh/LC_MESSAGES/tilescope.po").open("rb") as file:
         catalogue = read_po(file, locale="zh")
     translations = [message.string if isinstance(message.string, str) else message.string[0] for message in catalogue]
-    assert [text for text in translations if any(word in text for word in _rejected_words())] == []
+    assert [text for text in translations if any(word in text for word in rejected_words())] == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import locale
+
 import pytest
 
 from core import language
@@ -25,14 +27,14 @@ def test_that_the_language_is_the_system_s_where_it_is_spoken(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(language.locale, "getlocale", lambda: (None, None))
+    monkeypatch.setattr(locale, "getlocale", lambda: (None, None))
     assert language.of_system() == code
 
 
 def test_that_a_system_without_the_variables_is_asked_for_its_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(language.locale, "getlocale", lambda: ("Chinese (Simplified)_China", "936"))
+    monkeypatch.setattr(locale, "getlocale", lambda: ("Chinese (Simplified)_China", "936"))
     assert language.of_system() == "zh"
 
 

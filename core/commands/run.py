@@ -80,7 +80,7 @@ def place_of(path: Path) -> Path:
 
 def as_document(result: Result, findings: Findings) -> dict[str, Any]:
     """A run as JSON values. NaN and inf become null, which JSON has. `messages` are rows of severity ('notice' or
-    'warning') and text."""
+    'warning') and text: the remarks on the parameters, then what the run had to say."""
     return {
         "topic": result.topic,
         "params": result.params_json,
@@ -103,7 +103,8 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
 
 
 def _messages(result: Result) -> list[dict[str, str]]:
-    return [{"severity": message.severity, "text": str(message.text)} for message in result.messages]
+    messages = (*find_topic(result.topic).remarks(result.params), *result.messages)
+    return [{"severity": message.severity, "text": str(message.text)} for message in messages]
 
 
 def print_tables(topic: Topic, result: Result, findings: Findings) -> None:

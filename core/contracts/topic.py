@@ -11,7 +11,7 @@ from core.contracts.claims import Claim
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial, Progress
 from core.contracts.params import Params
-from core.contracts.result import Result
+from core.contracts.result import Message, Result
 from core.contracts.text import Text
 
 ExperimentRun = Generator[Progress | Partial, None, Result]
@@ -40,6 +40,11 @@ def nothing_more(result: Result) -> Mapping[str, Any]:
     return {}
 
 
+def no_remarks(params: Params) -> tuple[Message, ...]:
+    """The default: nothing about the parameters needs saying."""
+    return ()
+
+
 def as_resolved(params: Params, device: str) -> str:
     """The default: the device that the worker chose."""
     return device
@@ -61,7 +66,8 @@ class Topic:
     `backend` how kernels run there, `packages` the libraries whose versions are named besides the usual ones. A topic
     that `runs_user_code` gets a process of its own for each run. `path_params` name files and folders; a run writes to
     those in `written_params`. `exit_status` is that of `run TOPIC`, so that a script can act on what was found;
-    `json_details` adds to what `run TOPIC --json` prints.
+    `json_details` adds to what `run TOPIC --json` prints. `remarks` says what is unusual about parameters, as the page
+    does: the command line prints them with the messages of a run.
     """
 
     id: str
@@ -85,6 +91,7 @@ class Topic:
     written_params: tuple[str, ...] = ()
     exit_status: Callable[[Any], int] = succeeded
     json_details: Callable[[Any], Mapping[str, Any]] = nothing_more
+    remarks: Callable[[Any], tuple[Message, ...]] = no_remarks
 
     def opens_files(self, params: Params) -> bool:
         """Whether planning or checking these parameters may open files."""

@@ -21,12 +21,14 @@ from core.masks.counting import (
 )
 from core.masks.layout import Layout, Side, ids_from_ends, ids_from_lengths, ids_from_starts
 from core.masks.nodes import (
+    ALIGNED_TERMS,
     COUNTED_TERMS,
     PLAIN_TERMS,
     Ahead,
     All,
     And,
     Causal,
+    CausalTopLeft,
     Documents,
     Mask,
     Not,
@@ -44,8 +46,9 @@ from core.masks.nodes import (
 from core.masks.parser import MaskSyntaxError, parse
 
 __all__ = [
-    "COUNTED_TERMS", "PLAIN_TERMS", "Ahead", "All", "And", "Causal", "Documents", "Layout", "Mask", "MaskSyntaxError",
-    "Not", "Nothing", "Or", "PaddedQueries", "Padding", "Prefix", "SameTurn", "Side", "Term", "TileClass", "Turns",
-    "Window", "bin_counts", "classify", "ids_from_ends", "ids_from_lengths", "ids_from_starts", "parse", "rasterise",
-    "row_counts", "terms_of", "tile_classes", "tile_counts", "visible", "visible_matrix",
+    "ALIGNED_TERMS", "COUNTED_TERMS", "PLAIN_TERMS", "Ahead", "All", "And", "Causal", "CausalTopLeft", "Documents",
+    "Layout", "Mask", "MaskSyntaxError", "Not", "Nothing", "Or", "PaddedQueries", "Padding", "Prefix", "SameTurn",
+    "Side", "Term", "TileClass", "Turns", "Window", "bin_counts", "classify", "ids_from_ends", "ids_from_lengths",
+    "ids_from_starts", "parse", "rasterise", "row_counts", "terms_of", "tile_classes", "tile_counts", "visible",
+    "visible_matrix",
 ]  # fmt: skip

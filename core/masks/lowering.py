@@ -16,6 +16,7 @@ from core.masks.nodes import (
     Ahead,
     And,
     Causal,
+    CausalTopLeft,
     Constant,
     Documents,
     Grouped,
@@ -102,6 +103,9 @@ def _predicate(term: Term, layouts: Layouts) -> tuple[KernelTerm, bool]:
     match term:
         case Causal():
             return KernelTerm("CAUSAL"), False
+        case CausalTopLeft():
+            queries, keys = np.arange(first.query_len), np.arange(first.key_len)
+            return _by_ids("IDS_NOT_AFTER", [queries] * len(layouts), [keys] * len(layouts)), False
         case Window(count):
             return KernelTerm("WINDOW", window=min(count, longest)), False
         case Ahead(count):

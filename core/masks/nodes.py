@@ -1,20 +1,22 @@
 """The mask algebra: frozen terms, joined by And, Or and Not.
 
 A mask defines which keys each query sees: query i sees key j where `mask.sees(layout, i, j)` is True. Positions are
-compared after aligning both ends (bottom-right): query i has key position p = i + key_len - query_len.
+compared after aligning both ends (bottom-right): query i has key position p = i + key_len - query_len. Only
+`causal_top_left` aligns the beginnings.
 
-| written          | query i sees key j when                                   |
-| ---------------- | --------------------------------------------------------- |
-| `causal`         | j <= p                                                    |
-| `window(n)`      | j > p - n: the n keys up to its own, and all later ones   |
-| `ahead(n)`       | j <= p + n: everything up to n keys later                 |
-| `prefix(n)`      | j < n                                                     |
-| `documents`      | they are in the same document                             |
-| `same_turn`      | they are in the same turn                                 |
-| `turns`          | the key's turn is not after the query's                   |
-| `padding`        | the key is a pad (so `~padding` hides pads)               |
-| `padded_queries` | the query is a pad                                        |
-| `all`, `none`    | always, never                                             |
+| written           | query i sees key j when                                   |
+| ----------------- | --------------------------------------------------------- |
+| `causal`          | j <= p; also written `causal_bottom_right`                |
+| `causal_top_left` | j <= i                                                    |
+| `window(n)`       | j > p - n: the n keys up to its own, and all later ones   |
+| `ahead(n)`        | j <= p + n: everything up to n keys later                 |
+| `prefix(n)`       | j < n                                                     |
+| `documents`       | they are in the same document                             |
+| `same_turn`       | they are in the same turn                                 |
+| `turns`           | the key's turn is not after the query's                   |
+| `padding`         | the key is a pad (so `~padding` hides pads)               |
+| `padded_queries`  | the query is a pad                                        |
+| `all`, `none`     | always, never                                             |
 """
 
 from __future__ import annotations
@@ -92,8 +94,22 @@ class Causal(Term):
 
 
 @dataclass(frozen=True)
+class CausalTopLeft(Term):
+    """No key after the query's own index, both counted from 0: what `is_causal=True` of PyTorch's SDPA means."""
+
+    name: ClassVar[str] = "causal_top_left"
+
+    def sees(self, layout: Layout, i: Index, j: Index) -> Flags:
+        return np.less_equal(j, i)
+
+    def edges(self, layout: Layout, i: Index) -> list[Index]:
+        return [i + 1]
+
+
+@dataclass(frozen=True)
 class Window(Counted):
-    """No key `count` or more positions back. It does not hide the future: combine it with `causal` or `ahead`."""
+    """No key `count` or more positions back: the own key is one of `count`. It does not hide the future: combine
+    it with `causal` or `ahead`."""
 
     name: ClassVar[str] = "window"
 
@@ -313,10 +329,15 @@ class Not(Mask):
 
 
 PLAIN_TERMS: dict[str, type[Term]] = {
-    term.name: term for term in (Causal, Padding, PaddedQueries, Documents, Turns, SameTurn, All, Nothing)
+    term.name: term
+    for term in (Causal, CausalTopLeft, Padding, PaddedQueries, Documents, Turns, SameTurn, All, Nothing)
 }
 COUNTED_TERMS: dict[str, type[Counted]] = {term.name: term for term in (Window, Ahead, Prefix)}
 """The terms by the name under which they are written."""
+SYNONYMS = {"causal_bottom_right": "causal"}
+"""Other names under which a term can be written."""
+ALIGNED_TERMS = (Causal, CausalTopLeft, Window, Ahead)
+"""The terms that compare positions: with unequal lengths it matters which ends are aligned."""
 
 
 def terms_of(mask: Mask) -> tuple[Term, ...]:

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, listed, tr
-from core.masks.nodes import COUNTED_TERMS, MAX_COUNT, PLAIN_TERMS, And, Mask, Not, Or
+from core.masks.nodes import COUNTED_TERMS, MAX_COUNT, PLAIN_TERMS, SYNONYMS, And, Mask, Not, Or
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>[&|~!()]))")
 _SIGNS = {"and": "&", "or": "|", "not": "~", "!": "~"}
@@ -123,12 +123,13 @@ class _Reader:
             raise _error(
                 tr("The expression has more than {limit} terms: remove some", limit=_MAX_TERMS), token.position
             )
-        if token.text in PLAIN_TERMS:
+        name = SYNONYMS.get(token.text, token.text)
+        if name in PLAIN_TERMS:
             if self.next.text == "(":
                 raise _error(
                     tr("{term} takes no number: write it without parentheses", term=token.text), self.next.position
                 )
-            return PLAIN_TERMS[token.text]()
+            return PLAIN_TERMS[name]()
         if token.text not in COUNTED_TERMS:
             raise _unknown(token)
         opening = self.next
@@ -189,7 +190,7 @@ def _unexpected(token: _Token, expected: Text) -> MaskSyntaxError:
 
 
 def _unknown(token: _Token) -> MaskSyntaxError:
-    names = (*PLAIN_TERMS, *COUNTED_TERMS)
+    names = (*PLAIN_TERMS, *SYNONYMS, *COUNTED_TERMS)
     close = difflib.get_close_matches(token.text, names, n=1)
     shown = token.text if len(token.text) <= 40 else f"{token.text[:37]}..."
     if close:

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.masks.conventions import flex_lines, sdpa_lines, transformers_lines
 from core.masks.layout import Layout
 from core.masks.nodes import (
     Ahead,
     All,
     And,
     Causal,
+    CausalTopLeft,
     Documents,
     Joined,
     Mask,
@@ -60,6 +62,7 @@ def flex_mask_mod(
         f'device = "{device}"' if device else 'device = "cuda" if torch.cuda.is_available() else "cpu"',
         *_data(mask, layouts, ".to(device)"),
         "",
+        *flex_lines(mask, layout),
         "def mask_mod(b, h, q_idx, kv_idx):",
         f"    return {_rendered(mask, _leaf(layout, names))}",
         "",
@@ -89,6 +92,7 @@ def torch_bool_tensor(mask: Mask, layouts: Layouts) -> str:
         f"i = torch.arange({layout.query_len})[:, None]",
         f"j = torch.arange({layout.key_len})[None, :]",
         *_data(mask, layouts, ""),
+        *sdpa_lines(mask, layout),
         f"mask = ({_rendered(mask, _leaf(layout, names))}).expand({shape})",
         "# out = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)",
     )
@@ -106,6 +110,7 @@ def transformers_mask(mask: Mask, layouts: Layouts) -> str:
         *_data(mask, layouts, ""),
         *writer.definitions,
         "",
+        *transformers_lines(mask, layout),
         f"mask_function = {function}",
         "attention_mask = sdpa_mask(",
         f"    batch_size={len(layouts)}, q_length={layout.query_len}, kv_length={layout.key_len},",
@@ -207,6 +212,8 @@ def _leaf(layout: Layout, names: dict[str, str]) -> Callable[[Term], str]:
         match term:
             case Causal():
                 return at("<=", layout.offset)
+            case CausalTopLeft():
+                return at("<=", 0)
             case Window(count):
                 return at(">", layout.offset - count)
             case Ahead(count):
@@ -265,6 +272,9 @@ class _TransformersWriter:
                 if not any(line.startswith("def not_mask") for line in self.definitions):
                     self.definitions += ["", "def not_mask(function):", "    return lambda *index: ~function(*index)"]
                 return f"not_mask({self.rendered(term)})"
+            case CausalTopLeft():
+                self.imports.add("causal_mask_function")
+                return "causal_mask_function"
             case Causal() if self._layout.offset == 0:
                 self.imports.add("causal_mask_function")
                 return "causal_mask_function"

@@ -37,3 +37,20 @@ def test_that_the_tables_end_with_every_message_unchanged(
     assert [line.rstrip().split(maxsplit=1) for line in lines[-2:]] == [[row.severity, row.text] for row in MESSAGES]
     print_tables(TOPIC, result_with(), [])
     assert "message" not in capsys.readouterr().out
+
+
+def test_that_the_remarks_of_a_page_come_before_the_messages_of_a_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = topic("masks")
+    params = masks.params.parse({"query_text": "a b <pad>", "expression": "window(9)", "lengths": "4"})
+    result = masks.result(params=params, environment=Environment("cpu", "numpy"), messages=MESSAGES)
+    remarks = [str(warning.text) for warning in masks.plan(params).warnings]
+    rows = as_document(result, [])["messages"]
+    assert [row["text"] for row in rows] == [*remarks, *(str(message.text) for message in MESSAGES)]
+    assert {row["severity"] for row in rows} == {"warning", "notice"}
+    monkeypatch.setenv("COLUMNS", "400")
+    print_tables(masks, result, [])
+    printed = capsys.readouterr().out
+    assert len(remarks) > 2
+    assert all(remark in printed for remark in remarks)

@@ -11,6 +11,7 @@ from core.masks import (
     All,
     And,
     Causal,
+    CausalTopLeft,
     Documents,
     Layout,
     Mask,
@@ -28,7 +29,9 @@ from core.masks import (
 
 counts = st.integers(0, 45)
 terms = st.one_of(
-    st.sampled_from([Causal(), Padding(), PaddedQueries(), Documents(), Turns(), SameTurn(), All(), Nothing()]),
+    st.sampled_from(
+        [Causal(), CausalTopLeft(), Padding(), PaddedQueries(), Documents(), Turns(), SameTurn(), All(), Nothing()]
+    ),
     counts.map(Window),
     counts.map(Prefix),
     counts.map(Ahead),
@@ -75,6 +78,8 @@ def _cell(mask: Mask, layout: Layout, i: int, j: int) -> bool:
             return not _cell(term, layout, i, j)
         case Causal():
             return j <= position
+        case CausalTopLeft():
+            return j <= i
         case Window(n):
             return position - j < n
         case Ahead(n):

@@ -8,7 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.masks import And, Causal, Documents, Mask, MaskSyntaxError, Not, Or, Padding, Prefix, Window, parse, terms_of
+from core.masks import (
+    And,
+    Causal,
+    CausalTopLeft,
+    Documents,
+    Mask,
+    MaskSyntaxError,
+    Not,
+    Or,
+    Padding,
+    Prefix,
+    Window,
+    parse,
+    terms_of,
+)
 from tests.masks.compositions import masks
 
 
@@ -28,6 +42,12 @@ def test_that_not_binds_before_and_before_or() -> None:
 
 def test_that_words_do_for_signs_and_capitals_do_not_matter() -> None:
     assert parse("Causal AND not Padding or !documents") == parse("causal & ~padding | ~documents")
+
+
+def test_that_each_alignment_of_a_causal_mask_has_a_name() -> None:
+    assert parse("causal_bottom_right") == parse("causal") == Causal()
+    assert parse("Causal_Top_Left & ~padding") == And((CausalTopLeft(), Not(Padding())))
+    assert parse(str(parse("causal_top_left"))) == CausalTopLeft()
 
 
 @pytest.mark.parametrize(

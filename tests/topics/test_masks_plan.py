@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.contracts.errors import InvalidParams
-from core.masks import TileClass, visible_matrix
+from core.masks import TileClass, parse, visible_matrix
 from core.masks.presets import PRESET_IDS
 from core.masks.tokens import tokenise
 from core.topics.masks import TOPIC
@@ -125,6 +125,17 @@ def test_that_queries_are_the_last_keys_as_with_a_cache() -> None:
         ({"query_text": "a b", "expression": "turns"}, "one-turn"),
         ({"seq_len": 9, "key_len": 3}, "rows-masked"),
         ({"seq_len": 9, "key_len": 3}, "more-queries-than-keys"),
+        ({"seq_len": 9, "key_len": 3}, "lengths-differ"),
+        ({"seq_len": 3, "key_len": 9, "expression": "causal_top_left"}, "lengths-differ"),
+        ({"seq_len": 3, "key_len": 9, "expression": "window(2)"}, "lengths-differ"),
+        ({"preset": "t5-cross"}, "lengths-differ"),
+        ({"preset": "mistral-window"}, "window-convention"),
+        ({"query_text": "<doc> a b <doc> c d", "expression": "causal"}, "documents-visible"),
+        ({"preset": "packed-documents", "documents": "10 20"}, "document-lengths"),
+        ({"preset": "packed-documents", "documents": "10 200"}, "document-lengths"),
+        ({"query_text": "<pad> <pad> a b"}, "position-ids-tokens"),
+        ({"query_text": "a <pad> b"}, "position-ids-tokens"),
+        ({"preset": "packed-documents"}, "position-ids-document"),
         ({"query_text": "a b c", "lengths": "2, 7"}, "lengths-clipped"),
         ({"query_text": "a b c", "lengths": "2, 3", "sequence": 5}, "sequence-missing"),
         ({"expression": " & ".join(f"window({n})" for n in range(1, 8))}, "too-many-terms"),
@@ -139,6 +150,51 @@ def test_that_unusual_input_is_shown_with_a_warning(values: dict[str, object], w
         *mask_plan.raster((0, 99), (0, 99), 9, 9).ravel(),
     ]
     assert np.all(np.isfinite(numbers))
+
+
+@pytest.mark.parametrize(
+    ("values", "absent"),
+    [
+        ({}, "lengths-differ"),
+        ({"preset": "packed-documents"}, "documents-visible"),
+        ({"query_text": "<doc> a b <doc> c d", "expression": "causal & window(1)"}, "documents-visible"),
+        ({"preset": "packed-documents", "documents": "30 34"}, "document-lengths"),
+        ({"query_text": "a b <pad> <pad>"}, "position-ids-tokens"),
+        ({"preset": "t5-cross", "query_text": "<pad> a", "key_text": "<pad> <pad> b"}, "position-ids-tokens"),
+    ],
+)
+def test_that_usual_input_has_no_such_remark(values: dict[str, object], absent: str) -> None:
+    assert absent not in warning_ids(planned(**values))
+
+
+def test_that_the_remark_on_alignment_counts_the_cells_that_differ() -> None:
+    for expression in ("causal", "causal_top_left", "causal & window(3)"):
+        mask_plan = planned(seq_len=5, key_len=9, expression=expression)
+        swap = {"causal": "causal_top_left", "causal_top_left": "causal"}
+        name, *rest = expression.split(" & ")
+        other = parse(" & ".join([swap[name], *rest]))
+        unlike = visible_matrix(mask_plan.mask, mask_plan.layout) != visible_matrix(other, mask_plan.layout)
+        text = next(str(warning.text) for warning in mask_plan.warnings if warning.id == "lengths-differ")
+        assert f"{int(unlike.sum())} cells differ" in text
+
+
+def test_that_queries_that_are_the_last_keys_have_their_documents() -> None:
+    mask_plan = planned(
+        query_text="a b c d e f", documents="3 3", seq_len=2, key_len=6, expression="causal & documents"
+    )
+    assert mask_plan.layout.queries.documents.tolist() == [1, 1]
+    assert mask_plan.cells(np.arange(2), np.arange(6)).tolist() == [
+        [False, False, False, True, True, False],
+        [False, False, False, True, True, True],
+    ]
+
+
+def test_that_the_json_has_the_position_ids_and_the_code_of_the_page() -> None:
+    params = MasksParams(query_text="<pad> <pad> a b", expression="causal & ~padding")
+    details = TOPIC.json_details(TOPIC.result(params=params))
+    assert details["position_ids"] == {"place": [0, 1, 2, 3], "tokens": [0, 0, 0, 1]}
+    assert details["code"] == plan(params).code
+    assert set(details["code"]) == {"FlexAttention", "SDPA", "flash-attn", "transformers"}
 
 
 @pytest.mark.parametrize("text", ["ab " * 66_667, "a" * 200_000, "你" * 200_000, "<pad>" * 40_000, "<" * 200_000])

@@ -4,7 +4,7 @@ from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.masks.claims import CLAIMS
 from core.topics.masks.params import MasksParams
-from core.topics.masks.plan import check, plan, score_count
+from core.topics.masks.plan import check, json_details, plan, remarks, score_count
 from core.topics.masks.result import MasksResult
 
 TOPIC = Topic(
@@ -16,4 +16,6 @@ TOPIC = Topic(
     cost=score_count,
     claims=CLAIMS,
     result=MasksResult,
+    json_details=json_details,
+    remarks=remarks,
 )

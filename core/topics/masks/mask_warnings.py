@@ -3,51 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.text import Text, tr, tr_plural
-from core.masks import Causal, Documents, Layout, Mask, Padding, Prefix, SameTurn, Turns, Window, terms_of
+from core.masks import (
+    Documents,
+    Layout,
+    Mask,
+    PaddedQueries,
+    Padding,
+    Prefix,
+    SameTurn,
+    Turns,
+    Window,
+    row_counts,
+    terms_of,
+)
 from core.masks.cost import Cost
 from core.masks.lowering import MAX_TERMS, counted_terms
 from core.masks.nodes import Ahead, Grouped
 from core.masks.tokens import Tokens
-from core.topics.masks.params import MasksParams
+from core.topics.masks.conventions import on_conventions
+from core.topics.masks.params import MasksParams, numbers_of
+from core.topics.masks.position_warnings import on_positions
 from core.topics.masks.positions import Positions
-
-
-class Weight(StrEnum):
-    """A fact worth knowing, or something that is probably unintended."""
-
-    FACT = "fact"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class MaskWarning:
-    """One sentence. `id` is stable; `field` is the parameter it refers to, or None."""
-
-    id: str
-    weight: Weight
-    text: Text
-    field: str | None = None
+from core.topics.masks.remark import MaskWarning, Weight
 
 
 def mask_warnings(
     params: MasksParams, mask: Mask, positions: Positions, sequence: int, counts: NDArray[np.int64], cost: Cost
 ) -> tuple[MaskWarning, ...]:
-    """All warnings, the most important first."""
+    """All of them: what is probably unintended, then the facts, each the most important first."""
     layout = positions.layouts[sequence]
-    return (
+    found = (
         *_on_rows(layout, counts),
         *_on_terms(mask, layout),
+        *_on_hidden_documents(mask, layout),
+        *on_conventions(mask, layout),
+        *on_positions(mask, positions, layout),
         *_on_text(params, positions),
-        *_on_batch(params, mask, positions),
+        *_on_document_lengths(params, positions),
+        *_on_batch(params, positions),
         *_on_tiles(mask, cost),
     )
+    return tuple(sorted(found, key=lambda warning: warning.weight is Weight.FACT))
 
 
 def _on_rows(layout: Layout, counts: NDArray[np.int64]) -> Iterator[MaskWarning]:
@@ -167,6 +168,51 @@ def _on_padding(terms: tuple[Mask, ...], layout: Layout) -> Iterator[MaskWarning
         )
 
 
+def _on_hidden_documents(mask: Mask, layout: Layout) -> Iterator[MaskWarning]:
+    documents = np.unique(layout.keys.documents).size
+    if documents < 2 or Documents() in terms_of(mask):
+        return
+    crossing = mask & ~Documents() & ~Padding() & ~PaddedQueries()
+    cells = int(row_counts(crossing, layout).sum())
+    if cells:
+        yield _about_expression(
+            "documents-visible",
+            tr(
+                "{documents:,} documents share this sequence, but the mask does not mention documents: {cells:,} "
+                "visible cells cross from one into another. Add & documents to keep them apart.",
+                documents=documents,
+                cells=cells,
+            ),
+        )
+
+
+def _on_document_lengths(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]:
+    lengths = numbers_of(params.documents, "documents")
+    total = sum(lengths)
+    texts = {len(positions.key_labels)} | ({len(positions.query_labels)} if positions.is_cross else set())
+    for tokens in sorted(texts if lengths else ()):
+        if total < tokens:
+            text = tr_plural(
+                "The document lengths add up to {total:,} of {tokens:,} tokens: the last token forms one more "
+                "document.",
+                "The document lengths add up to {total:,} of {tokens:,} tokens: the last {count:,} form one more "
+                "document.",
+                count=tokens - total,
+                total=total,
+                tokens=tokens,
+            )
+        elif total > tokens:
+            text = tr_plural(
+                "The document lengths add up to {total:,}, but there is only {count:,} token: the rest is cut off.",
+                "The document lengths add up to {total:,}, but there are only {count:,} tokens: the rest is cut off.",
+                count=tokens,
+                total=total,
+            )
+        else:
+            continue
+        yield MaskWarning("document-lengths", Weight.WARNING, text, "documents")
+
+
 def _on_text(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]:
     sides: list[tuple[str, str, Tokens, int, int]] = [
         ("query_text", params.query_text, positions.query_text, len(positions.query_labels), params.seq_len)
@@ -231,7 +277,7 @@ def _on_length(field: str, tokens: int, requested: int) -> Iterator[MaskWarning]
         )
 
 
-def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator[MaskWarning]:
+def _on_batch(params: MasksParams, positions: Positions) -> Iterator[MaskWarning]:
     keys = positions.layouts[0].key_len
     if params.lengths and any(length > keys for length in positions.lengths):
         yield MaskWarning(
@@ -250,19 +296,6 @@ def _on_batch(params: MasksParams, mask: Mask, positions: Positions) -> Iterator
                 count=len(positions.layouts),
             ),
             "sequence",
-        )
-    past = positions.layouts[0].offset
-    if past < 0 and any(isinstance(term, Causal | Window | Ahead) for term in terms_of(mask)):
-        yield MaskWarning(
-            "more-queries-than-keys",
-            Weight.FACT,
-            tr_plural(
-                "There is {count:,} more query than keys: with both ends aligned, the first query comes before key 0.",
-                "There are {count:,} more queries than keys: with both ends aligned, the first {count:,} queries come "
-                "before key 0.",
-                count=-past,
-            ),
-            "key_len",
         )
 
 

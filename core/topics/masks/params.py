@@ -36,8 +36,9 @@ class MasksParams(Params):
         "",
         label=tr("Expression"),
         help=tr(
-            "Terms joined by &, | and ~: causal, window(n), ahead(n), prefix(n), documents, turns, same_turn, "
-            "padding, padded_queries, all, none. Empty: the expression of the preset."
+            "Terms joined by &, | and ~: causal (both ends aligned), causal_top_left, window(n) (n keys, its own among "
+            "them), ahead(n), prefix(n), documents, turns, same_turn, padding, padded_queries, all, none. Empty: the "
+            "expression of the preset."
         ),
         group=tr("Mask"),
     )

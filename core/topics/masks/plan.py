@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts.errors import InvalidParams
+from core.contracts.result import Message
 from core.contracts.text import tr
 from core.format import quantity
 from core.hardware.host import host_facts
 from core.masks import Layout, Mask, TileClass, parse, rasterise, row_counts, visible
 from core.masks.cost import Cost, Tiling, cost, tiling
+from core.masks.flash_attn_code import flash_attn_call
+from core.masks.position_ids import Counting, position_ids
 from core.masks.presets import PRESETS, Preset
 from core.masks.presets import preset as find_preset
+from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
 from core.masks.symmetry import Symmetry, symmetry
-from core.topics.masks.mask_warnings import MaskWarning, mask_warnings
+from core.topics.masks.mask_warnings import mask_warnings
 from core.topics.masks.params import MasksParams
+from core.topics.masks.position_warnings import countings_of
 from core.topics.masks.positions import Positions, positions
+from core.topics.masks.remark import MaskWarning
+from core.topics.masks.result import MasksResult
 
+CODE_TARGETS = ("FlexAttention", "SDPA", "flash-attn", "transformers")
+"""The libraries for which the mask is written as code."""
 ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 _THUMBNAIL_PX = 68
 _SHARE_OF_FREE_MEMORY = 0.8
@@ -89,6 +99,24 @@ class Plan:
         """Every preset on its own text: visible shares 0 to 1, float32 [height, width]."""
         return _thumbnails()
 
+    @property
+    def position_ids(self) -> dict[Counting, NDArray[np.int32]]:
+        """Of the keys of the sequence shown, int32 [key_len] by way of counting; {} in cross-attention."""
+        layout = self.layout
+        return {way: position_ids(layout.keys, way) for way in countings_of(self.positions, layout)}
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The mask as source code, for each of CODE_TARGETS."""
+        layouts = self.positions.layouts
+        texts = (
+            flex_mask_mod(self.mask, layouts, self.tiling.block_q, self.tiling.block_kv),
+            torch_bool_tensor(self.mask, layouts),
+            flash_attn_call(self.mask, layouts),
+            transformers_mask(self.mask, layouts),
+        )
+        return dict(zip(CODE_TARGETS, texts, strict=True))
+
     def mirrored(self) -> Symmetry:
         """The sequence shown against its transpose. Counts every cell: call it off the GUI thread."""
         return symmetry(self.mask, self.layout)
@@ -124,6 +152,18 @@ def plan(params: MasksParams) -> Plan:
         cost=total,
         warnings=mask_warnings(params, mask, batch, sequence, counts, total),
     )
+
+
+def remarks(params: MasksParams) -> tuple[Message, ...]:
+    """The warnings of the plan, as the command line prints them."""
+    return tuple(warning.message for warning in plan(params).warnings)
+
+
+def json_details(result: MasksResult) -> dict[str, Any]:
+    """What the page shows besides the numbers of a run: position ids of the sequence shown, and the mask as code."""
+    planned = plan(result.params)
+    ids = {str(way): row.tolist() for way, row in planned.position_ids.items()}
+    return {"position_ids": ids, "code": planned.code}
 
 
 @cache

@@ -73,11 +73,14 @@ def _positions(
         key_text = _tokens(keys, key_len)
         query_labels, queries = stretched(query_text, query_len)
         key_labels, key_side = stretched(key_text, key_len or len(key_text.labels))
+        key_side = _with_documents(key_side, documents)
     else:
         key_text = None
         key_labels, key_side = stretched(query_text, key_len or query_len)
+        key_side = _with_documents(key_side, documents)
         query_labels, queries = _last(query_text, key_labels, key_side, query_len)
-    queries, key_side = (_with_documents(side, documents) for side in (queries, key_side))
+    if keys or query_len > key_side.length:  # queries that are the last keys have their documents already
+        queries = _with_documents(queries, documents)
     if not lengths:
         tokens = len((key_text or query_text).labels)
         lengths = tuple(min(real, tokens) * max(key_side.length, tokens) // tokens for real in preset_lengths)

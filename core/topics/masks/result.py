@@ -86,6 +86,7 @@ class MasksResult(Result):
       dense.hbm_bytes, sparse.hbm_bytes                                            (traced)
       {naive,sdpa,flex,sparse}.{max_abs_error,rms_error,allowed_rms_error,nan_rows,time_ms}, masked.largest_weight,
       masked.cells, future.{change,change_unmasked,gradient}, padding.{change,change_unmasked,alignment_error},
+      positions.{tokens,document}.changed_pairs (modelled), .rotary_change, where a way of counting differs,
       fully_masked.rows, fully_masked.{naive,sdpa,flex,sparse}_{nan,zero}_rows     (measured where it ran)
     """
 

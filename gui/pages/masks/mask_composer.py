@@ -18,7 +18,8 @@ from gui.zoom import Px
 
 _OFFERED_COUNT = {"window": 16, "ahead": 4, "prefix": 8}
 _MEANINGS = {
-    "causal": tr("no key after the query's own position"),
+    "causal": tr("no key after the query's own position, both ends aligned (bottom-right)"),
+    "causal_top_left": tr("no key after the query's own index, counted from the first key"),
     "padding": tr("the keys that are pads"),
     "padded_queries": tr("the queries that are pads"),
     "documents": tr("keys in the same document"),
@@ -26,7 +27,7 @@ _MEANINGS = {
     "same_turn": tr("keys in the same turn"),
     "all": tr("every key"),
     "none": tr("no key"),
-    "window": tr("no key n or more positions back"),
+    "window": tr("the query's own key, the n − 1 before it, and all later ones"),
     "ahead": tr("no key more than n positions ahead"),
     "prefix": tr("the first n keys"),
 }
@@ -85,7 +86,7 @@ class MaskComposer(QWidget):
         self.add_button.setMenu(self._menu())
         self._message = _Message()
         self._problem: Text | str = EMPTY
-        self._warnings: tuple[Text, ...] = ()
+        self.warnings: tuple[Text, ...] = ()
         self._lay_out()
         self.chips.edited.connect(self._on_chips)
         self.chips.refused.connect(self.show_problem)
@@ -96,9 +97,9 @@ class MaskComposer(QWidget):
     @property
     def message(self) -> str:
         """The visible sentence, or ''."""
-        if self._problem or not self._warnings:
+        if self._problem or not self.warnings:
             return str(self._problem)
-        first, others = self._warnings[0], len(self._warnings) - 1
+        first, others = self.warnings[0], len(self.warnings) - 1
         return str(tr("{warning}  (+{count} more)", warning=first, count=others) if others else first)
 
     def show_mask(self, mask: Mask) -> None:
@@ -121,7 +122,7 @@ class MaskComposer(QWidget):
 
     def show_warnings(self, texts: Sequence[Text], *, warning: bool) -> None:
         """Show what is unusual about a valid mask: the first text, and the others in the tooltip."""
-        self._warnings = tuple(texts)
+        self.warnings = tuple(texts)
         self._is_warning = warning
         self._write_message()
 
@@ -135,7 +136,7 @@ class MaskComposer(QWidget):
         colours = theme.current()
         text_colour = colours.bad if self._problem else colours.warn if self._is_warning else colours.muted
         self._message.set_whole(self.message)
-        show_text(self._message.setToolTip, str(self._problem) or "\n".join(map(str, self._warnings)))
+        show_text(self._message.setToolTip, str(self._problem) or "\n".join(map(str, self.warnings)))
         if text_colour != self._message_colour:  # Qt styles the label anew, even for the same colour
             self._message_colour = text_colour
             self._message.setStyleSheet(f"color: {text_colour};")

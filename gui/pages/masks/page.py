@@ -10,8 +10,8 @@ from core import language
 from core.contracts.result import Provenance
 from core.contracts.text import tr
 from core.masks.symmetry import Symmetry
-from core.topics.masks.mask_warnings import Weight
-from core.topics.masks.plan import Plan
+from core.topics.masks.plan import CODE_TARGETS, Plan
+from core.topics.masks.remark import Weight
 from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
 from gui.charts.mask_matrix import MaskMatrix
@@ -25,6 +25,7 @@ from gui.page.state import PageState
 from gui.pages.masks import view_data
 from gui.pages.masks.code_targets import CodeTargets
 from gui.pages.masks.mask_composer import MaskComposer
+from gui.pages.masks.position_table import PositionTable
 from gui.pages.masks.preset_gallery import PresetGallery
 from gui.pages.masks.symmetry_map import SymmetryMap
 from gui.widgets.latest_work import LatestWork
@@ -40,8 +41,8 @@ _MATRIX_HELP = tr(
 )
 _KERNEL_HELP = tr(
     "The order in which the block-sparse kernel visits tiles (traced after a run): Space plays, Left and Right step. "
-    "The other views compare the mask with its transpose, compare the implementations, and show the mask as code to "
-    "copy."
+    "The other views compare the mask with its transpose, compare the implementations, show the mask as code to copy, "
+    "and the position ids that models give these tokens."
 )
 _MATRIX_PX = Px(290)
 """The minimum height at which the matrix is readable with its labels; a lower window scrolls."""
@@ -56,7 +57,7 @@ class MasksPage(Page[Plan, MasksResult]):
         self._drawn: dict[int, Plan] = {}
         self.gallery, self.composer, self.strip = PresetGallery(), MaskComposer(), MetricBar()
         self.matrix, self.schedule, self.player = MaskMatrix(), TileSchedule(), Player()
-        self.mirror, self.code = SymmetryMap(), CodeTargets(view_data.TARGETS)
+        self.mirror, self.code, self.positions = SymmetryMap(), CodeTargets(CODE_TARGETS), PositionTable()
         self.comparison = RowChart(impl_rows.EMPTY, tr("Implementations"))
         self._mirror_work = LatestWork(self)
         steps = QWidget()
@@ -71,6 +72,7 @@ class MasksPage(Page[Plan, MasksResult]):
                 ("symmetry", tr("M vs Mᵀ"), self.mirror),
                 ("compare", tr("Compare"), self.comparison),
                 ("code", tr("Code"), self.code),
+                ("positions", tr("Positions"), self.positions),
             ],
             "kernel_view",
         )
@@ -190,7 +192,9 @@ class MasksPage(Page[Plan, MasksResult]):
             return
         self._drawn[index] = plan
         if index == view_data.CODE:
-            self.code.set_texts(view_data.code(plan))
+            self.code.set_texts(list(plan.code.values()))
+        elif index == view_data.POSITIONS:
+            self.positions.set_rows(view_data.position_rows(plan))
         elif index == view_data.MIRROR:
             self._mirror_work.request(plan.mirrored)
 

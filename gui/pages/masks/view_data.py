@@ -11,18 +11,26 @@ from core.contracts.result import Provenance
 from core.contracts.text import Text, tr, tr_plural
 from core.format import format_quantity, quantity
 from core.masks.explain import explain_cell
-from core.masks.source_code import flex_mask_mod, torch_bool_tensor, transformers_mask
+from core.masks.position_ids import Counting
 from core.topics.masks.plan import Plan
 from core.topics.masks.result import MasksResult
 from gui.charts import impl_rows
 from gui.charts.mask_picture import MatrixSource
 from gui.charts.tiles import TileGrid
 from gui.page.state import PageState
+from gui.pages.masks.position_table import PositionRow
 from gui.pages.masks.preset_gallery import Thumbnail
 from gui.widgets.metric_bar import Number, Tone
 
-TARGETS = ("FlexAttention", "torch bool", "transformers")
-SCHEDULE, MIRROR, COMPARISON, CODE = range(4)
+SCHEDULE, MIRROR, COMPARISON, CODE, POSITIONS = range(5)
+
+
+COUNTINGS = {
+    Counting.PLACE: tr("by place"),
+    Counting.TOKENS: tr("without pads"),
+    Counting.DOCUMENT: tr("reset per document"),
+}
+"""The ways of counting as the page calls them."""
 
 
 def matrix(plan: Plan) -> MatrixSource:
@@ -136,15 +144,11 @@ def thumbnails(plan: Plan) -> list[Thumbnail]:
     ]
 
 
-def code(plan: Plan) -> list[str]:
-    """The mask for each of TARGETS."""
-    layouts = plan.positions.layouts
-    blocks = plan.tiling.block_q, plan.tiling.block_kv
-    return [
-        flex_mask_mod(plan.mask, layouts, *blocks),
-        torch_bool_tensor(plan.mask, layouts),
-        transformers_mask(plan.mask, layouts),
-    ]
+def position_rows(plan: Plan) -> list[PositionRow]:
+    """The tokens of the sequence shown, and a row of position ids for each way of counting."""
+    ids = plan.position_ids
+    tokens = PositionRow(tr("token"), tuple(plan.positions.key_labels))
+    return [tokens, *(PositionRow(COUNTINGS[way], tuple(map(str, row.tolist()))) for way, row in ids.items())]
 
 
 def implementations(result: MasksResult) -> list[ImplResult]:
@@ -162,8 +166,8 @@ def provenance(view: int, state: PageState[Plan, MasksResult]) -> Provenance | N
         if result is None or not result.comparison:
             return None
         return Provenance.MEASURED if impl_rows.ran_on_gpu(result.comparison) else Provenance.MEASURED_CPU
-    if view == CODE:
-        return None
+    if view in (CODE, POSITIONS):
+        return None if view == CODE else Provenance.MODELLED
     traced = view == SCHEDULE and state.fitting is not None and state.fitting.schedule is not None
     return Provenance.TRACED if traced else Provenance.MODELLED
 

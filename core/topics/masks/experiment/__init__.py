@@ -23,6 +23,7 @@ from core.topics.masks.experiment import evidence, metrics
 from core.topics.masks.experiment.block_sparse import traced_schedule, visited_by_sequence
 from core.topics.masks.experiment.implementations import comparison_of
 from core.topics.masks.experiment.problem import Problem, float64_reference, make_problem, weights_of
+from core.topics.masks.experiment.rotary import rotary_changes
 from core.topics.masks.experiment.tracing import Traced, causal_sweep, trace_block_sparse, trace_dense, traffic_of
 from core.topics.masks.params import MasksParams
 from core.topics.masks.plan import Plan, plan
@@ -90,6 +91,7 @@ def _add_evidence(builder: Builder, planned: Plan, problem: Problem, progress: P
             device,
         )
     )
+    builder.add(metrics.position_metrics(planned, rotary_changes(problem, planned), device))
     builder.add(metrics.fully_masked_metrics(evidence.fully_masked_rows(params, device), device))
     builder.add(
         metrics.symmetry_metrics(evidence.undirected_symmetry()),

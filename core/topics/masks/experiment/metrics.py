@@ -8,6 +8,7 @@ from core.comparison import error_metrics, time_metrics
 from core.contracts.result import Metric, Provenance
 from core.contracts.text import EMPTY, Text, tr
 from core.masks.cost import Cost
+from core.masks.position_ids import Counting, changed_distances
 from core.topics.masks.experiment.evidence import FullyMaskedRows, Leak, MaskedWeights
 from core.topics.masks.plan import Plan
 from core.topics.masks.result import MaskImplResult
@@ -100,6 +101,19 @@ def evidence_metrics(
         "padding.alignment_error": (alignment, "", tr("padded batch against each sequence alone")),
     }
     return {name: Metric(float(value), unit, how, note) for name, (value, unit, note) in values.items()}
+
+
+def position_metrics(planned: Plan, rotary: dict[Counting, float], device: str) -> Metrics:
+    """For each way of counting: the pairs whose distance changes, and what rotary embeddings make of it."""
+    metrics = {}
+    for way, change in rotary.items():
+        distances = changed_distances(planned.mask, planned.layout, way)
+        assert distances is not None  # no counting differs where there are no distances
+        of_all = tr("of {visible:,} visible pairs without pads, one head", visible=distances.visible)
+        metrics[f"positions.{way}.changed_pairs"] = Metric(distances.changed, "", Provenance.MODELLED, of_all)
+        note = tr("largest change of a score under rotary embeddings, against positions by place")
+        metrics[f"positions.{way}.rotary_change"] = Metric(change, "", measured_on(device), note)
+    return metrics
 
 
 def fully_masked_metrics(fully_masked: FullyMaskedRows, device: str) -> Metrics:

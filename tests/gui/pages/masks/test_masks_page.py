@@ -17,7 +17,7 @@ from core.contracts.result import Provenance
 from core.topics.masks.params import MasksParams
 from gui import translation
 from gui.pages.masks import MasksPage
-from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR
+from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR, POSITIONS
 from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.masks.masks_result import mask_result
 
@@ -49,6 +49,13 @@ def test_that_typing_an_expression_draws_it_and_moves_the_chips(page: MasksPage)
     assert page.form.fields["expression"].value() == "causal & window(5)"
     assert page.matrix.source is not None
     assert page.matrix.source.row_counts.max() == 5
+
+
+def test_that_the_command_line_has_every_remark_of_the_page(page: MasksPage) -> None:
+    page.form.propose(MasksParams(query_text="a b <pad>", expression="window(9)", lengths="4"))
+    remarks = page.topic.remarks(page.params)
+    assert [str(text) for text in page.composer.warnings] == [str(remark.text) for remark in remarks]
+    assert len(remarks) > 2
 
 
 def test_that_chips_write_the_text_and_undo_takes_it_back(page: MasksPage) -> None:
@@ -165,9 +172,24 @@ def test_that_the_mask_is_shown_against_its_transpose(page: MasksPage, qtbot: An
     assert "square" in page.mirror.empty_sentence
 
 
+def test_that_position_ids_stand_under_their_tokens(page: MasksPage) -> None:
+    page.views.show_picture(POSITIONS)
+    assert page.positions.model.rowCount() == 2
+    page.form.propose(MasksParams(query_text="<pad> <pad> a b <doc> c", expression="causal & ~padding"))
+    rows = [row.cells for row in page.positions.model.rows]
+    assert rows == [
+        ("<pad>", "<pad>", "a", "b", "<doc>", "c"),
+        ("0", "1", "2", "3", "4", "5"),
+        ("0", "0", "0", "1", "2", "3"),
+        ("0", "0", "0", "1", "0", "1"),
+    ]
+    page.form.propose(MasksParams(preset="t5-cross"))
+    assert page.positions.model.rowCount() == 1
+
+
 def test_that_the_code_is_copied_for_each_target(page: MasksPage) -> None:
     page.views.show_picture(CODE)
-    for index, word in enumerate(("mask_mod", "scaled_dot_product_attention", "attention_mask")):
+    for index, word in enumerate(("mask_mod", "scaled_dot_product_attention", "flash_attn", "attention_mask")):
         page.code.switcher.show_picture(index)
         page.code.copy_button.click()
         assert word in QGuiApplication.clipboard().text()

@@ -58,6 +58,7 @@ class HistoryFile:
         self.path = path
         self.notice: Text | None = None
         self._read_only = False
+        self._lock = FileLock(f"{path}.lock", timeout=_BUSY_TIMEOUT_S)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             exists = path.exists()
@@ -78,6 +79,10 @@ class HistoryFile:
             self._prepare()
         except _Unreadable:
             self.notice = self._set_aside()
+        except OSError as error:  # of the lock
+            raise TilescopeError(
+                tr("The history {path} cannot be used: {error}.", path=str(path), error=reason_of(error))
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -122,6 +127,10 @@ class HistoryFile:
         return sqlite3.connect(f"{self.path.resolve().as_uri()}?{options}", uri=True, timeout=_BUSY_TIMEOUT_S)
 
     def _prepare(self) -> None:
+        """Raises _Unreadable if the file is damaged, and OSError if it cannot be locked.
+
+        A new file begins under the lock: another process that moves a damaged one away takes all companions with it.
+        """
         with self._connection() as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
@@ -133,6 +142,7 @@ class HistoryFile:
                 return
             if version == SCHEMA_VERSION:
                 return
+        with self._lock, self._connection() as database:
             database.execute("PRAGMA auto_vacuum = INCREMENTAL")
             database.execute("PRAGMA journal_mode = WAL")
             with database:
@@ -165,7 +175,7 @@ class HistoryFile:
             raise TilescopeError(message) from error
 
     def _renamed(self) -> Text | None:
-        with FileLock(f"{self.path}.lock", timeout=_BUSY_TIMEOUT_S):
+        with self._lock:
             try:
                 self._prepare()
                 self._check()

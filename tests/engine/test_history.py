@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
@@ -316,6 +317,25 @@ def test_that_of_several_processes_one_sets_a_damaged_file_aside(path: Path) -> 
     assert sum("was moved to" in notice for notice in notices) == 1
     assert len(list(path.parent.glob("history-set-aside-*.sqlite3"))) == 1
     assert len(open_history(path).list()) == 3
+
+
+def test_that_no_new_file_begins_while_a_damaged_one_is_moved_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log would be moved away as a companion of the damaged file."""
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all, " * 400)
+    rename, opened = Path.rename, threading.Event()
+    other = threading.Thread(target=lambda: (open_history(path), opened.set()))
+
+    def slowly(self: Path, target: Path) -> Path:
+        renamed = rename(self, target)
+        other.start()
+        assert not opened.wait(0.2)
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", slowly)
+    open_history(path)
+    other.join(10)
+    assert opened.is_set()
 
 
 def test_that_an_export_to_a_full_disk_leaves_nothing(

@@ -48,7 +48,7 @@ def test_that_every_way_to_name_the_device_leads_to_it(device: Any) -> None:
         nn.Linear(2, 3).to(device).weight,
         nn.Linear(2, 3).cuda().weight,
         torch.ones(3).new_zeros(3, device=device),
-        torch.empty_like(torch.ones(3), device=device),
+        torch.empty_like(torch.ones(3), device=device).fill_(2),
     )
     for tensor in moved:
         assert (tensor.is_cuda, tensor.is_cpu, tensor.device, tensor.get_device()) == (True, False, CUDA, 0)

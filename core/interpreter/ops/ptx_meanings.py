@@ -38,23 +38,23 @@ def _in_single(function: TensorFunction) -> TensorFunction:
 
 _FLOAT: dict[str, tuple[int, TensorFunction, str]] = {
     "abs": (1, torch.abs, "ftz"),
-    "add": (2, torch.add, "rn ftz sat"),
+    "add": (2, torch.add, "rn.ftz.sat"),
     "copysign": (2, lambda a, b: torch.copysign(b, a), ""),
-    "cos": (1, _in_single(torch.cos), "approx ftz"),
-    "div": (2, torch.div, "rn approx full ftz"),
-    "ex2": (1, _in_single(torch.exp2), "approx ftz"),
-    "fma": (3, fused, "rn ftz sat"),
-    "lg2": (1, _in_single(torch.log2), "approx ftz"),
-    "mad": (3, fused, "rn ftz sat"),
-    "max": (2, torch.fmax, "ftz NaN"),
-    "min": (2, torch.fmin, "ftz NaN"),
-    "mul": (2, torch.mul, "rn ftz sat"),
+    "cos": (1, _in_single(torch.cos), "approx.ftz"),
+    "div": (2, torch.div, "rn.approx.full.ftz"),
+    "ex2": (1, _in_single(torch.exp2), "approx.ftz"),
+    "fma": (3, fused, "rn.ftz.sat"),
+    "lg2": (1, _in_single(torch.log2), "approx.ftz"),
+    "mad": (3, fused, "rn.ftz.sat"),
+    "max": (2, torch.fmax, "ftz.NaN"),
+    "min": (2, torch.fmin, "ftz.NaN"),
+    "mul": (2, torch.mul, "rn.ftz.sat"),
     "neg": (1, torch.neg, "ftz"),
-    "rcp": (1, _in_single(torch.reciprocal), "rn approx ftz"),
-    "rsqrt": (1, _in_single(torch.rsqrt), "approx ftz"),
-    "sin": (1, _in_single(torch.sin), "approx ftz"),
-    "sqrt": (1, _in_single(torch.sqrt), "rn approx ftz"),
-    "sub": (2, torch.sub, "rn ftz sat"),
+    "rcp": (1, _in_single(torch.reciprocal), "rn.approx.ftz"),
+    "rsqrt": (1, _in_single(torch.rsqrt), "approx.ftz"),
+    "sin": (1, _in_single(torch.sin), "approx.ftz"),
+    "sqrt": (1, _in_single(torch.sqrt), "rn.approx.ftz"),
+    "sub": (2, torch.sub, "rn.ftz.sat"),
     "tanh": (1, _in_single(torch.tanh), "approx"),
 }
 """How many sources, the function, and the modifiers that may be there. Rounding is to nearest even."""
@@ -116,7 +116,7 @@ def saturated(a: torch.Tensor) -> torch.Tensor:
 
 def _float(base: str, modifiers: Sequence[str], kind: str) -> Meaning | None:
     arity, function, allowed = _FLOAT.get(base, (0, torch.abs, ""))
-    if not arity or not set(modifiers) <= set(allowed.split()):
+    if not arity or not set(modifiers) <= set(allowed.split(".")):
         return None
     if "NaN" in modifiers:
         function = torch.maximum if base == "max" else torch.minimum

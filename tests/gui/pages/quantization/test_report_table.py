@@ -215,7 +215,7 @@ def test_that_a_growing_report_keeps_selection_order_and_place(report: ReportTab
 
 
 def test_that_ten_thousand_rows_per_second_do_not_hold_the_window_up(report: ReportTable) -> None:
-    """Showing a report again costs less than writing the text of each cell once, on a machine of any speed: a sort in
+    """Showing a report again costs less than writing the text of each cell twice, on a machine of any speed: a sort in
     a proxy or widths measured cell by cell would cost many times that. The number of calls is bounded as well, and
     does not depend on the machine at all."""
     report.table.view.sortByColumn(column(report, "snr_db"), Qt.SortOrder.DescendingOrder)
@@ -232,7 +232,7 @@ def test_that_ten_thousand_rows_per_second_do_not_hold_the_window_up(report: Rep
         shown_s.append(cpu_s_of(lambda: report.set_report(grown.pop(), LABELS)))
         written_s.append(cpu_s_of(lambda: write_every_cell(report)))
     assert len(report.table.rows) == 5000
-    assert min(shown_s) < min(written_s)
+    assert min(shown_s) < 2 * min(written_s)
 
 
 def write_every_cell(report: ReportTable) -> None:

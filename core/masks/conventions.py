@@ -21,7 +21,7 @@ def flex_lines(mask: Mask, layout: Layout) -> list[str]:
         f"# Bottom-right: the last query is at the last key. q_idx and kv_idx count from 0, hence {layout.offset:+d}.",
         "# Top-left: q_idx and kv_idx both count from 0, with no offset.",
     )
-    return [*aligned, *_windows(mask, "Code with q_idx - kv_idx <= {n} shows one key more.")]
+    return [*aligned, *_windows(mask, "# Code with q_idx - kv_idx <= {n} shows one key more.")]
 
 
 def sdpa_lines(mask: Mask, layout: Layout) -> list[str]:
@@ -35,7 +35,7 @@ def sdpa_lines(mask: Mask, layout: Layout) -> list[str]:
     )
     if mask == Causal() and not layout.offset:
         aligned.append("# is_causal=True is the same mask here.")
-    return [*aligned, *_windows(mask, "SDPA has no window of its own.")]
+    return [*aligned, *_windows(mask, "# SDPA has no window of its own.")]
 
 
 def flash_attn_lines(mask: Mask, layout: Layout) -> list[str]:
@@ -46,7 +46,7 @@ def flash_attn_lines(mask: Mask, layout: Layout) -> list[str]:
         "# Bottom-right: the last query is at the last key, as flash-attn 2.1 and later align (2.0 was top-left).",
         "# Top-left: flash-attn 2.1 and later align bottom-right.",
     )
-    beside = "window_size=(left, right) counts the keys beside it: left = {before}. -1 is no limit."
+    beside = "# window_size=(left, right) counts the keys beside it: left = {before}. -1 is no limit."
     return [*aligned, *_windows(mask, beside)]
 
 
@@ -59,7 +59,7 @@ def transformers_lines(mask: Mask, layout: Layout) -> list[str]:
         f"# and causal_mask_function alone would be top-left, so the functions above have {layout.offset:+d}.",
         "# Top-left: causal_mask_function with q_offset=0.",
     )
-    return [*aligned, *_windows(mask, "config.sliding_window = {n} counts the same.")]
+    return [*aligned, *_windows(mask, "# config.sliding_window = {n} counts the same.")]
 
 
 def _aligned(mask: Mask, layout: Layout, bottom_right: str, top_left: str) -> list[str]:
@@ -78,9 +78,13 @@ def _aligned(mask: Mask, layout: Layout, bottom_right: str, top_left: str) -> li
 
 
 def _windows(mask: Mask, convention: str) -> list[str]:
+    """Two comments for each window: what it shows here, and the library's own counting."""
+    windows = [term for term in terms_of(mask) if isinstance(term, Window) and term.count]
     return [
-        f"# {term}: the query's own key and the {term.count - 1} before it. "
-        + convention.format(n=term.count, before=term.count - 1)
-        for term in terms_of(mask)
-        if isinstance(term, Window) and term.count
+        line
+        for term in windows
+        for line in (
+            f"# {term}: the query's own key and the {term.count - 1} before it.",
+            convention.format(n=term.count, before=term.count - 1),
+        )
     ]

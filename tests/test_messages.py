@@ -29,6 +29,7 @@ CATALOGUE = ROOT / "resources/locale/zh/LC_MESSAGES/tilescope.po"
 # What the scan for strings takes for text and is none for the user: path, a part of the string ("" for all), why.
 ALLOWED = (
     ("core/commands/parser.py", "(?P<", "the parser's own sentences, recognized and translated"),
+    ("core/sanitizer/kinds.py", "", "ids of the kinds, the same in every language; their names are messages"),
     ("core/engine/history.py", "id, topic, params", "columns of a table"),
     ("core/engine/history.py", "topic, result", "columns of a table"),
     ("core/out_of_memory.py", "out of memory", "what torch says, compared with"),

@@ -77,7 +77,7 @@ def trace_target(
     is run as a script with that command line.
 
     `target` is FILE.py::FUNCTION, or FILE.py where one function is obvious, or a trace (.npz) that --export wrote.
-    Returns exit code 1 after an access out of bounds or a race between programs, else 0. Raises TilescopeError for bad
+    Returns exit code 1 if the sanitizer found a fault, else 0, also after remarks. Raises TilescopeError for bad
     input, and for a file that cannot be written: that after everything else was printed.
     """
     topic = find_topic(TOPIC_ID)
@@ -98,7 +98,7 @@ def trace_target(
         write(outputs.export, result.trace)
     if outputs.html is not None:
         write_html(outputs.html, result, findings)
-    return FAULTS_FOUND if result.faults else 0
+    return FAULTS_FOUND if any(row.severity == "fault" for row in result.faults) else 0
 
 
 def _params(topic: Topic, target: str, given: dict[str, object]) -> Params:

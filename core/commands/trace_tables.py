@@ -47,7 +47,8 @@ def print_report(result: KernelLabResult, *, with_launches: bool = False) -> Non
         console.print(part)
     for row in result.faults:
         console.print()
-        console.print(Text(cleaned(str(wording.fault(row))), style="bold red"))
+        colour = "red" if row.severity == "fault" else "yellow"
+        console.print(Text(cleaned(str(wording.fault(row))), style=f"bold {colour}"))
     for message in result.messages:
         console.print()
         console.print(Text(str(message.text), style="bold yellow"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, tr
-from core.trace.record import Fault
+from core.contracts.text import Text, sentences, tr
+from core.trace.record import AccessKind, Fault
 
 PRINT_LIMIT = 1000
 """Printed lines that are kept per launch."""
@@ -15,19 +15,25 @@ PRINT_LIMIT = 1000
 class Diagnostics:
     """Collects one fault per source location, and the first `PRINT_LIMIT` printed lines.
 
-    With `stop_at_faults`, the first fault raises TilescopeError instead.
+    With `stop_at_faults`, the first access that cannot be executed raises TilescopeError instead, and nothing else is
+    looked for: `sanitizes` is False.
     """
 
     def __init__(self, *, stop_at_faults: bool = True) -> None:
         self.stop_at_faults = stop_at_faults
         self.printed: list[str] = []
         self.notices: list[Text] = []
-        self._faults: dict[tuple[str, str, int, str, int], Fault] = {}
+        self._faults: dict[tuple[str, AccessKind | None, int, str, int], Fault] = {}
+
+    @property
+    def sanitizes(self) -> bool:
+        """Whether findings are wanted that cost time to look for."""
+        return not self.stop_at_faults
 
     def fault(self, fault: Fault) -> None:
         """Add a fault. At a location that already has one, only its count grows."""
         if self.stop_at_faults:
-            raise TilescopeError(fault.sentence)
+            raise TilescopeError(sentences(fault.sentence, fault.repair))
         place = (fault.kind, fault.access, fault.buffer, fault.file, fault.line)
         first = self._faults.get(place)
         self._faults[place] = fault if first is None else replace(first, count=first.count + fault.count)

@@ -208,8 +208,13 @@ def _buffer(row: Mapping[str, Any]) -> Buffer:
 
 
 def _fault(row: Mapping[str, Any]) -> Fault:
-    fields = {name: row[name] for name in Fault.__dataclass_fields__}
-    for name in ("kind", "access", "file", "sentence"):
+    """The rows of older versions lack the fields that came later."""
+    fields = {"access": None} | {name: row[name] for name in Fault.__dataclass_fields__ if name in row}
+    for name in ("kind", "file", "sentence"):
         _text(fields[name])
-    sentence = Text.of(json.loads(_text(row["text"]))) if "text" in row else Text(fields["sentence"])
-    return Fault(**{**fields, "sentence": sentence})
+    fields["sentence"] = Text.of(json.loads(_text(row["text"]))) if "text" in row else Text(fields["sentence"])
+    if "repair" in fields:
+        fields["repair"] = Text.of(json.loads(_text(fields["repair"])))
+    for name in {"iteration", "element"} & fields.keys():
+        fields[name] = tuple(int(number) for number in _text(fields[name]).split())
+    return Fault(**fields)

@@ -173,9 +173,12 @@ def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def _fault_row(launch: int, fault: Fault) -> dict[str, Any]:
-    row = {item.name: getattr(fault, item.name) for item in fields(fault)}
+    values = {item.name: getattr(fault, item.name) for item in fields(fault)}
+    row = {name: value for name, value in values.items() if value is not None}
+    lists = {name: " ".join(map(str, getattr(fault, name))) for name in ("iteration", "element")}
     text = {"sentence": fault.sentence.in_language(ENGLISH), "text": json.dumps(fault.sentence.plain())}
-    return {"row": "fault", "launch": launch, **row, **text}
+    repair = {"repair": json.dumps(fault.repair.plain())}
+    return {"row": "fault", "launch": launch, **row, **lists, **text, **repair}
 
 
 def _buffer_row(launch: int, buffer: Buffer) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from core.contracts.text import Text
+from core.contracts.text import EMPTY, Text
 from core.trace.affine import Affine, IntArray, Integer
 from core.trace.mask import BoolArray, Mask
 
 AccessKind = Literal["load", "store", "atomic"]
+Severity = Literal["fault", "remark"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,18 @@ class Access:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault at one source line that did not stop the execution: `count` elements were masked off there.
+    """What the sanitizer found at one source line; `core.sanitizer.kinds` lists the kinds. Execution went on after it.
 
-    `kind` is 'out of bounds'. `program` (linear id) and `index` (element offset from the buffer's `data_ptr`) are those
-    of the first element; `buffer` indexes the launch's buffers. `sentence` describes the fault to the user.
+    Everything about one occurrence is that of the first: `program` (linear id; -1 where no program is concerned),
+    `iteration` of the enclosing loops, outermost first, `element` of the tile, `index` (element offset from the
+    `data_ptr` of `buffer`, which indexes the launch's buffers; -1 where no tensor is concerned), and `value` as text.
+    `access` is None where memory is not concerned. `count` is the number of elements (bytes for races). The `other_`
+    fields are those of a second program and line, as in a race. `sentence` tells the user what happened, and `repair`
+    how to mend it; EMPTY if unknown.
     """
 
     kind: str
-    access: AccessKind
+    access: AccessKind | None
     buffer: int
     file: str
     line: int
@@ -86,6 +91,14 @@ class Fault:
     index: int
     count: int
     sentence: Text
+    severity: Severity = "fault"
+    iteration: tuple[int, ...] = ()
+    element: tuple[int, ...] = ()
+    value: str = ""
+    repair: Text = EMPTY
+    other_program: int | None = None
+    other_file: str = ""
+    other_line: int = 0
 
 
 @dataclass(frozen=True)

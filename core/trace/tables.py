@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.contracts.text import Text
-from core.trace.races import races
-from core.trace.record import AccessKind, Launch
+from core.contracts.text import EMPTY, Text
+from core.sanitizer import findings
+from core.trace.record import AccessKind, Fault, Launch, Severity
 from core.trace.rows import rows_of
 from core.trace.sectors import sector_use
 from core.trace.traffic import Traffic, traffic
@@ -84,10 +84,13 @@ class LineRow:
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault at one source line. `kind` is 'out of bounds' or 'write-write race'.
+    """What the sanitizer found at one source line; `core.sanitizer.kinds` lists the kinds.
 
-    Programs are linear ids, x fastest; `other_program` is None for a fault of one program. `index` is an element offset
-    from the tensor's data_ptr; `count` is the number of affected elements (out of bounds) or bytes (races).
+    `severity` is 'fault' or 'remark'. Programs are linear ids, x fastest, -1 where none is concerned; `other_program`,
+    `other_file` and `other_line` are those of the second access of a race. `index` is an element offset from the
+    data_ptr of `tensor` ('' if none is concerned), whose `shape` and `strides` (in elements) are such as '[1024, 64]'.
+    `iteration` of the enclosing loops and `element` of the tile are such as '3, 0'. `count` is the number of affected
+    elements (bytes for races).
     """
 
     launch: int
@@ -100,6 +103,16 @@ class FaultRow:
     index: int
     count: int
     sentence: Text
+    severity: Severity = "fault"
+    function: str = ""
+    repair: Text = EMPTY
+    shape: str = ""
+    strides: str = ""
+    iteration: str = ""
+    element: str = ""
+    value: str = ""
+    other_file: str = ""
+    other_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,7 +157,7 @@ def tables(launches: Sequence[Launch], first: int = 0) -> TraceTables:
         tuple(_launch(*each) for each in numbered),
         tuple(row for each in numbered for row in _tensors(*each)),
         tuple(row for each in numbered for row in _lines(*each)),
-        tuple(row for index, launch, _ in numbered for row in _faults(index, launch)),
+        tuple(_fault(index, launch, fault) for index, launch, _ in numbered for fault in findings(launch)),
     )
 
 
@@ -221,36 +234,27 @@ def _reuse(requested: int, distinct: int) -> float:
     return requested / distinct if distinct else 0.0
 
 
-def _faults(index: int, launch: Launch) -> list[FaultRow]:
-    """The recorded faults, then the write-write races."""
-    recorded = [
-        FaultRow(
-            launch=index,
-            kind=fault.kind,
-            tensor=launch.buffers[fault.buffer].name,
-            file=fault.file,
-            line=fault.line,
-            program=fault.program,
-            other_program=None,
-            index=fault.index,
-            count=fault.count,
-            sentence=fault.sentence,
-        )
-        for fault in launch.faults
-    ]
-    conflicts = [
-        FaultRow(
-            launch=index,
-            kind=race.kind,
-            tensor=race.tensor,
-            file=race.file,
-            line=race.line,
-            program=race.program,
-            other_program=race.other_program,
-            index=race.index,
-            count=race.count,
-            sentence=race.sentence,
-        )
-        for race in races(launch)
-    ]
-    return [*recorded, *conflicts]
+def _fault(index: int, launch: Launch, fault: Fault) -> FaultRow:
+    buffer = launch.buffers[fault.buffer] if fault.buffer >= 0 else None
+    return FaultRow(
+        launch=index,
+        kind=fault.kind,
+        tensor="" if buffer is None else buffer.name,
+        file=fault.file,
+        line=fault.line,
+        program=fault.program,
+        other_program=fault.other_program,
+        index=fault.index,
+        count=fault.count,
+        sentence=fault.sentence,
+        severity=fault.severity,
+        function=launch.function,
+        repair=fault.repair,
+        shape="" if buffer is None else str(list(buffer.shape)),
+        strides="" if buffer is None else str(list(buffer.strides)),
+        iteration=", ".join(map(str, fault.iteration)),
+        element=", ".join(map(str, fault.element)),
+        value=fault.value,
+        other_file=fault.other_file,
+        other_line=fault.other_line,
+    )

@@ -96,12 +96,18 @@ def launches(draw: st.DrawFn, kinds: tuple[str, ...] = ("load", "store", "atomic
 
 def decorated(launch: Launch) -> Launch:
     """The same launch with a fault, a configuration, a watched variable and a count of FLOPs."""
-    fault = Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, verbatim("Program 1 reads past the end."))
+    outside = verbatim("Program 1 reads past the end.")
+    place = {"iteration": (2, 0), "element": (5,), "repair": verbatim("Mask the access.")}
+    faults = (
+        Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, outside, **place),  # type: ignore[arg-type]
+        Fault("division by zero", None, -1, "a.py", 3, 1, -1, 1, verbatim("Program 1 divides by 0."), value="7"),
+        Fault("equal stores", "store", 0, "a.py", 4, 1, 0, 8, outside, "remark", other_program=2, other_line=4),
+    )
     watched = Watched("acc", np.array([0, 2]), np.array([[[1.0]], [[np.nan]]], dtype=np.float32), True)
     return Launch(
         **{
             **vars(launch),
-            "faults": (fault,),
+            "faults": faults,
             "config": "BLOCK=16",
             "printed": ("pid 0",),
             "watched": {"acc": watched},

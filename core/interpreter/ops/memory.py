@@ -15,6 +15,7 @@ from core.interpreter.ops.elementwise import scalar_tensor
 from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.ops.several_tensors import joined, parts
 from core.interpreter.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
+from core.sanitizer import kinds
 from core.trace.affine import Affine
 from core.trace.mask import Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
@@ -82,36 +83,37 @@ def _out_of_bounds(
         "low": memory.low,
         "high": memory.high,
     }
+    repair = tr("Mask the access or fix the index.")
     if memory.is_nothing:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} accesses address {address}, which lies in no "
-            "tensor. Fix the table of addresses, or keep the tensor alive.",
+            "tensor.",
             address=hex(first.offset * memory.element_bytes),
             **{name: details[name] for name in ("kind", "kernel", "location", "program")},
         )
+        repair = tr("Fix the table of addresses, or keep the tensor alive.")
     elif not memory.flat.numel():
         sentence = tr(
-            "Illegal {kind} in {kernel} at {location}: program {program} accesses {tensor}, which is an empty tensor. "
-            "Mask the access or pass a tensor with elements.",
+            "Illegal {kind} in {kernel} at {location}: program {program} accesses {tensor}, which is an empty tensor.",
             **{name: details[name] for name in ("kind", "kernel", "location", "program", "tensor")},
         )
+        repair = tr("Mask the access or pass a tensor with elements.")
     elif first.index:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with "
-            "element {element} of its tile, but the memory holds indices {low} to {high}. Mask the access or fix the "
-            "index.",
+            "element {element} of its tile, but the memory holds indices {low} to {high}.",
             element=str(list(first.index)),
             **details,
         )
     else:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with a "
-            "scalar access, but the memory holds indices {low} to {high}. Mask the access or fix the index.",
+            "scalar access, but the memory holds indices {low} to {high}.",
             **details,
         )
     frame.run.diagnostics.fault(
         Fault(
-            kind="out of bounds",
+            kind=kinds.OUT_OF_BOUNDS,
             access=kind,
             buffer=buffer,
             file=location.file,
@@ -120,6 +122,9 @@ def _out_of_bounds(
             index=first.offset * memory.element_bytes // memory.buffer.element_bytes,
             count=count,
             sentence=sentence,
+            iteration=frame.iteration,
+            element=first.index,
+            repair=repair,
         )
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from core.bounded_output import FirstAndLast, text_of
 from core.contracts.result import Environment, KernelSource, Metric, Provenance
 from core.contracts.text import EMPTY, Text, tr
+from core.sanitizer.kinds import OUT_OF_BOUNDS, group_of
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import (
     Handover,
@@ -59,7 +60,13 @@ def with_shown_files(launch: Launch) -> Launch:
         ),
         accesses=tuple(replace(access, file=names[access.file]) for access in launch.accesses),
         faults=tuple(
-            replace(fault, file=shown(fault.file), sentence=in_project(fault.sentence)) for fault in launch.faults
+            replace(
+                fault,
+                file=shown(fault.file),
+                other_file=shown(fault.other_file) if fault.other_file else "",
+                sentence=in_project(fault.sentence),
+            )
+            for fault in launch.faults
         ),
     )
 
@@ -77,8 +84,12 @@ def metrics(launches: Sequence[LaunchRow], faults: Sequence[FaultRow]) -> dict[s
         "unique_bytes": _traced(
             sum(row.unique_bytes for row in launches), "bytes", tr("distinct bytes per launch, added up")
         ),
-        "out_of_bounds": _traced(sum(row.kind == "out of bounds" for row in faults), note=tr("source locations")),
-        "races": _traced(sum(row.kind == "write-write race" for row in faults), note=tr("source locations")),
+        "out_of_bounds": _traced(sum(row.kind == OUT_OF_BOUNDS for row in faults), note=tr("source locations")),
+        "races": _traced(
+            sum(row.severity == "fault" and group_of(row.kind) == "race" for row in faults), note=tr("source locations")
+        ),
+        "faults": _traced(sum(row.severity == "fault" for row in faults), note=tr("source locations")),
+        "remarks": _traced(sum(row.severity == "remark" for row in faults), note=tr("source locations")),
     }
 
 

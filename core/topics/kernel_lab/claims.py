@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.format import quantity
+from core.sanitizer.kinds import KINDS, OUT_OF_BOUNDS, OUTSIDE_THE_VIEW
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import LineRow, SectorRow, TensorRow
 
 ABOUT_ONCE = 1.25
 L2_BYTES = 40_000_000
 WELL_USED, HALF_USED = 0.8, 0.5
+_OUTSIDE = {OUT_OF_BOUNDS, OUTSIDE_THE_VIEW}
+_RACES = {kind.id for kind in KINDS.values() if kind.group == "race"}
 _NOTHING_TRACED = tr("Nothing has been traced yet: run the page to the end.")
 
 
 def stays_inside(result: KernelLabResult) -> Finding:
     """Holds when no access left its tensor."""
-    if untested := _faults_of(result, "out of bounds"):
+    if untested := _faults_of(result, _OUTSIDE):
         return untested
     return Finding(
         Verdict.HOLDS,
@@ -31,7 +36,7 @@ def stays_inside(result: KernelLabResult) -> Finding:
 
 def no_races(result: KernelLabResult) -> Finding:
     """Holds when no two programs of a launch store to the same byte without an atomic."""
-    if untested := _faults_of(result, "write-write race"):
+    if untested := _faults_of(result, _RACES):
         return untested
     counted = tr_plural(
         "{programs:,} programs in {count:,} launch; no two programs of a launch store to the same byte (traced).",
@@ -45,11 +50,11 @@ def no_races(result: KernelLabResult) -> Finding:
     )
 
 
-def _faults_of(result: KernelLabResult, kind: str) -> Finding | None:
+def _faults_of(result: KernelLabResult, kinds: Set[str]) -> Finding | None:
     """The finding for a run with such faults or without a trace; None for a clean run."""
     if any(name not in result.metrics for name in ("launches", "programs", "accesses")):
         return Finding(Verdict.NOT_TESTED, _NOTHING_TRACED)
-    faults = [row for row in result.faults if row.kind == kind]
+    faults = [row for row in result.faults if row.severity == "fault" and row.kind in kinds]
     if not faults:
         return None
     others: Text | str = ""
@@ -59,7 +64,7 @@ def _faults_of(result: KernelLabResult, kind: str) -> Finding | None:
             "There are {count} more such source locations: see the list of faults.",
             count=len(faults) - 1,
         )
-    return Finding(Verdict.DOES_NOT_HOLD, sentences(faults[0].sentence, others))
+    return Finding(Verdict.DOES_NOT_HOLD, sentences(faults[0].sentence, faults[0].repair, others))
 
 
 def read_once(result: KernelLabResult) -> Finding:

@@ -52,7 +52,7 @@ def as_html(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]] =
     kind = wording.kind_of_trace(result)
     code = _Code(result)
     sections = [
-        *(_note(wording.fault(row), "fault") for row in result.faults),
+        *(_note(wording.fault(row), "fault" if row.severity == "fault" else "notice") for row in result.faults),
         *(_note(message.text, "notice") for message in result.messages),
         _section(tr("Kernels and their lines, the heaviest first"), _kernels(result.kernel_totals, code)),
         _section(tr("Tensors, the heaviest first"), _tensors(result)),
@@ -85,7 +85,7 @@ def _tiles(result: KernelLabResult) -> list[tuple[Text, str]]:
         (tr("read"), _bytes(sum(row.read_bytes for row in result.launches))),
         (tr("written"), _bytes(sum(row.written_bytes for row in result.launches))),
         (tr("distinct, per launch"), _bytes(sum(row.unique_bytes for row in result.launches))),
-        (tr("faults"), f"{len(result.faults):,}"),
+        (tr("faults"), f"{sum(row.severity == 'fault' for row in result.faults):,}"),
     ]
 
 

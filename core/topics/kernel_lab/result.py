@@ -119,7 +119,7 @@ class KernelLabResult(Result):
 
     launches      one row per kernel launch, in order; the rows of the other tables refer to it by index, from 0.
     line_traffic  one row per launch, source line and tensor; `lines` of the base holds the same for the Source tab.
-    faults        accesses out of bounds, then write-write races.
+    faults        what the sanitizer found, launch by launch, faults before remarks.
     configs       the configurations of the autotuned kernels that were launched.
     files         the traced file first, then every other file that contains a launched kernel.
     trace         the launches, encoded; None in a Partial.
@@ -129,7 +129,7 @@ class KernelLabResult(Result):
 
     Metrics (all traced):
       launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
-      out_of_bounds, races (rows of `faults`)
+      out_of_bounds, races, faults, remarks (rows of `faults`)
     """
 
     topic: str = "kernel-lab"

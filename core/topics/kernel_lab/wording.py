@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from core.contracts.text import EMPTY, Text, tr, tr_plural, verbatim
+from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural, verbatim
 from core.format import quantity
+from core.sanitizer.kinds import KINDS
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow, LaunchRow
-
-_FAULTS = {"out of bounds": tr("out of bounds"), "write-write race": tr("write-write race")}
 
 
 def kind_of_trace(result: KernelLabResult) -> Text:
@@ -59,7 +58,7 @@ def totals_of_launch(launch: LaunchRow) -> Text:
 
 
 def fault(row: FaultRow) -> Text:
-    """The kind of a fault, its place, and how to fix it."""
+    """The kind of a finding, its place, what happened, and how to mend it."""
     values: dict[str, str | int] = {
         "file": row.file,
         "line": row.line,
@@ -67,10 +66,20 @@ def fault(row: FaultRow) -> Text:
         "index": row.index,
         "tensor": row.tensor,
     }
-    if row.other_program is None:
+    if row.program < 0:
+        place = tr("{file}:{line}", **values)
+    elif not row.tensor:
+        place = tr("{file}:{line}, program {program}", **values)
+    elif row.other_program is None:
         place = tr("{file}:{line}, program {program}, index {index} of {tensor}", **values)
     else:
         other = str(row.other_program)
         place = tr("{file}:{line}, programs {program} and {other}, index {index} of {tensor}", other=other, **values)
-    kind = _FAULTS.get(row.kind, verbatim(row.kind))
-    return tr("{kind}: {place}. {explanation}", kind=kind, place=place, explanation=row.sentence)
+    explanation = sentences(row.sentence, row.repair)
+    return tr("{kind}: {place}. {explanation}", kind=kind_of_fault(row), place=place, explanation=explanation)
+
+
+def kind_of_fault(row: FaultRow) -> Text:
+    """The name of its kind; that of a later version as it stands."""
+    known = KINDS.get(row.kind)
+    return verbatim(row.kind) if known is None else known.name

@@ -9,10 +9,12 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.text import Text, tr, tr_plural
+from core.contracts.text import Text, sentences, tr, tr_plural
 from core.format import format_quantity
+from core.sanitizer.kinds import group_of
 from core.topics.kernel_lab.compare import Difference, differences
 from core.topics.kernel_lab.result import ConfigRow, KernelLabResult
+from core.topics.kernel_lab.wording import kind_of_fault
 from core.trace.tables import FaultRow, LineRow
 from gui.pages.kernel_lab.configs import CONFIG_COLUMNS, NO_CONFIGS
 from gui.widgets.record_model import Column
@@ -21,7 +23,7 @@ from gui.widgets.switcher import Switcher
 
 _FAULTS, _CHANGES = 1, 2
 _NO_LINES = tr("The traffic of each source line is listed here.")
-_NO_FAULTS_YET = tr("Out-of-bounds accesses and write-write races are listed here.")
+_NO_FAULTS_YET = tr("What is wrong with the kernels is listed here.")
 _NO_PIN = tr("Pin a run as A, then run again to see the differences in bytes here.")
 _IS_PIN = tr("This run is A: change the kernel and run again to see the differences in bytes.")
 
@@ -44,11 +46,16 @@ def _line_tip(row: LineRow) -> str:
 
 
 def _fault_tip(row: FaultRow) -> str:
-    if row.kind == "out of bounds":
-        tip = tr_plural("out of bounds: {count:,} element", "out of bounds: {count:,} elements", count=row.count)
+    kind = kind_of_fault(row)
+    if group_of(row.kind) == "race":
+        tip = tr_plural("{kind}: {count:,} byte", "{kind}: {count:,} bytes", count=row.count, kind=kind)
     else:
-        tip = tr_plural("write-write race: {count:,} byte", "write-write race: {count:,} bytes", count=row.count)
+        tip = tr_plural("{kind}: {count:,} element", "{kind}: {count:,} elements", count=row.count, kind=kind)
     return str(tip)
+
+
+def _fault_tone(row: FaultRow) -> str:
+    return "bad" if row.severity == "fault" else "faint"
 
 
 def _difference_tip(d: Difference) -> str:
@@ -90,9 +97,10 @@ LINE_COLUMNS: tuple[Column[LineRow], ...] = (
     ),
 )  # fmt: skip
 FAULT_COLUMNS: tuple[Column[FaultRow], ...] = (
-    Column("line", tr("Line"), tr("Source line"), attrgetter("line"), tip=_fault_tip, tone=lambda row: "bad"),
+    Column("line", tr("Line"), tr("Source line"), attrgetter("line"), tip=_fault_tip, tone=_fault_tone),
     Column(
-        "sentence", tr("Fault"), tr("What is wrong, where, and how to fix it"), lambda row: str(row.sentence),
+        "sentence", tr("Fault"), tr("What is wrong, where, and how to fix it"),
+        lambda row: str(sentences(row.sentence, row.repair)),
         number=False, tip=_fault_tip, stretch=True,
     ),
 )  # fmt: skip
@@ -160,7 +168,7 @@ class Findings(Switcher):
             self.changes.set_rows(differences(self.pinned, result))
 
     def show_faults(self, result: KernelLabResult) -> None:
-        self.faults.set_rows(result.faults, tr("No out-of-bounds access and no write-write race."))
+        self.faults.set_rows(result.faults, tr("Nothing was found."))
 
     def show_launch(self, result: KernelLabResult, launch: int) -> None:
         """List the traffic of one launch of a run."""

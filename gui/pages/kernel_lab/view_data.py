@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 
-from core.contracts.text import EMPTY, Text, tr, verbatim
+from core.contracts.text import EMPTY, Text, sentences, tr, verbatim
 from core.examples import FOLDER
 from core.format import format_quantity, quantity
 from core.topics.kernel_lab.result import KernelLabResult
@@ -62,7 +62,8 @@ def line_notes(result: KernelLabResult) -> dict[str, LineNotes]:
         traffic[file][line] = moved_bytes
     faults: dict[str, dict[int, str]] = defaultdict(dict)
     for fault in result.faults:
-        faults[fault.file].setdefault(fault.line, str(fault.sentence))
+        if fault.severity == "fault":
+            faults[fault.file].setdefault(fault.line, str(sentences(fault.sentence, fault.repair)))
     most = max((count for by_line in traffic.values() for count in by_line.values()), default=0) or 1
     return {
         file: LineNotes(

@@ -59,7 +59,7 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
     location = f"{file}:{load_line}"
     sentence = tr(
         "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with a "
-        "scalar access, but the memory holds indices {low} to {high}. Mask the access or fix the index.",
+        "scalar access, but the memory holds indices {low} to {high}.",
         kind="load", kernel=function, location=location, program="(3, 0, 0)", index=256, tensor="x_ptr",
         low=0, high=255,
     )  # fmt: skip

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from core.contracts.text import Text
 from core.csv_text import to_csv
 from core.interpreter import intercept
+from core.sanitizer.races import races
 from core.trace.affine import Affine, Term, from_array
-from core.trace.races import races
 from core.trace.record import Access, Buffer, Launch
 from core.trace.tables import tables
 from tests.interpreter.traced_cases import CASES
@@ -40,13 +40,17 @@ def test_that_races_are_the_bytes_that_two_programs_store_to(launch: Launch) -> 
             buffer = launch.buffers[a[2]]
             index = (min(shared) - buffer.data_ptr) // buffer.element_bytes
             expected[(buffer.name, a[0], a[1], b[0], b[1], index, len(shared))] = (a, b, min(shared))
-    by_place = {(r.tensor, r.file, r.line, r.other_file, r.other_line, r.index, r.count): r for r in races(launch)}
+    by_place = {
+        (launch.buffers[r.buffer].name, r.file, r.line, r.other_file, r.other_line, r.index, r.count): r
+        for r in races(launch)
+    }
     assert by_place.keys() == expected.keys()
     for key, (a, b, address) in expected.items():
         assert by_place[key].program != by_place[key].other_program
         assert by_place[key].program in writers[a][address]
         assert by_place[key].other_program in writers[b][address]
         assert str(by_place[key].sentence).endswith(".")
+        assert str(by_place[key].repair).endswith(".")
 
 
 def test_that_kernels_that_keep_to_their_own_elements_have_no_races() -> None:

@@ -11,32 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.contracts.text import Text, Value, tr
+from core.contracts.text import Value, tr
+from core.sanitizer import kinds
 from core.trace.affine import IntArray
-from core.trace.record import Access, Launch
+from core.trace.record import Access, Fault, Launch
 from core.trace.rows import rows_of
-
-
-@dataclass(frozen=True)
-class Race:
-    """Two source lines (or one line with itself) that store to the same bytes of a tensor.
-
-    The lowest shared byte is in element `index` (offset from the tensor's data_ptr): `program` stores to it at
-    `file`:`line`, `other_program` at `other_file`:`other_line` (linear ids). `count` is the number of bytes that more
-    than one program stores to at these lines.
-    """
-
-    tensor: str
-    file: str
-    line: int
-    other_file: str
-    other_line: int
-    program: int
-    other_program: int
-    index: int
-    count: int
-    sentence: Text
-    kind: str = "write-write race"
 
 
 @dataclass(frozen=True)
@@ -52,8 +31,11 @@ Site = tuple[str, int, int]
 """File, line and buffer of a store."""
 
 
-def races(launch: Launch) -> tuple[Race, ...]:
-    """Every pair of store sites of `launch` with bytes that two programs write, including tensors that share memory."""
+def races(launch: Launch) -> tuple[Fault, ...]:
+    """Every pair of store sites of `launch` with bytes that two programs write, including tensors that share memory.
+
+    `index` is the element of the lowest shared byte; `count` the number of bytes that more than one program stores to.
+    """
     grouped: dict[Site, list[Access]] = {}
     for access in launch.accesses:
         if access.kind == "store":
@@ -87,7 +69,7 @@ def _spans(launch: Launch, access: Access) -> tuple[IntArray, IntArray, IntArray
     return begin, begin + lengths[nonempty] * access.element_bytes, program[nonempty]
 
 
-def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, *, itself: bool) -> Race | None:
+def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, *, itself: bool) -> Fault | None:
     if not len(a.begin) or not len(b.begin) or a.begin[0] >= b.end.max() or b.begin[0] >= a.end.max():
         return None
     if itself and not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
@@ -112,29 +94,30 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
     if other_site[:2] == site[:2]:
         sentence = tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
-            "final value is undefined ({count:,} bytes in total): give each program its own elements, or use an "
-            "atomic.",
+            "final value is undefined ({count:,} bytes in total).",
             **details,
         )
     else:
         sentence = tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
-            "{other_location}, so the final value is undefined ({count:,} bytes in total): give each program its own "
-            "elements, or use an atomic.",
+            "{other_location}, so the final value is undefined ({count:,} bytes in total).",
             other_location=other_location,
             **details,
         )
-    return Race(
-        tensor=buffer.name,
+    return Fault(
+        kind=kinds.WRITE_WRITE_RACE,
+        access="store",
+        buffer=site[2],
         file=site[0],
         line=site[1],
-        other_file=other_site[0],
-        other_line=other_site[1],
         program=program,
-        other_program=other,
         index=index,
         count=count,
         sentence=sentence,
+        repair=tr("Give each program its own elements, or use an atomic."),
+        other_program=other,
+        other_file=other_site[0],
+        other_line=other_site[1],
     )
 
 

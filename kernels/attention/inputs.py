@@ -7,9 +7,10 @@ import math
 import torch
 
 from kernels.attention.impl import Impl
+from kernels.attention.tiling import padded
 from kernels.errors import InvalidInputs, Unavailable
 
-HEAD_DIMS = (32, 64, 128)
+HEAD_DIMS = (16, 32, 64, 80, 96, 128, 192, 256)
 BLOCKS = (16, 32, 64, 128)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _HEAD_DIMS, _BLOCKS = (", ".join(map(str, allowed)) for allowed in (HEAD_DIMS, BLOCKS))
@@ -58,9 +59,11 @@ def check_inputs(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
 
 def are_describable(*tensors: torch.Tensor) -> bool:
     """Whether the hardware can copy tiles of them by descriptor: their rows are contiguous, and rows, heads and
-    sequences start at multiples of 16 bytes (CUDA driver API, cuTensorMapEncodeTiled)."""
+    sequences start at multiples of 16 bytes (CUDA driver API, cuTensorMapEncodeTiled). A head that tiles have to pad
+    goes by pointers."""
     return all(
         tensor.stride(-1) == 1
+        and padded(tensor.shape[-1]) == tensor.shape[-1]
         and all(stride > 0 and stride * tensor.element_size() % 16 == 0 for stride in tensor.stride()[:-1])
         and tensor.data_ptr() % 16 == 0
         for tensor in tensors

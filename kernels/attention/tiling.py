@@ -85,6 +85,12 @@ class BackwardTiling:
         return self.dq.described(head_dim=head_dim, dtype=dtype)
 
 
+def padded(head_dim: int) -> int:
+    """The width of a tile for heads of this width: the next power of two, which Triton's tiles need. Columns past the
+    head are zeros: they cost products and space on chip, but no traffic."""
+    return 1 << (head_dim - 1).bit_length()
+
+
 @cache
 def choose_tiling(
     *,
@@ -102,10 +108,13 @@ def choose_tiling(
     lists of tiles and evaluates a mask, which takes registers and shared memory. `describable`: the kernel has a
     variant for descriptors, and the tensors suit it.
     """
+    is_padded = padded(head_dim) != head_dim
+    head_dim = padded(head_dim)
     default_q, default_kv = _default_tiles(head_dim, element_bytes, target)
-    if sparse and element_bytes < 4:
-        # With 128 keys the kernel spills registers (ptxas, sm_90 and sm_100), and narrow tiles fit a mask more closely.
-        default_kv = 64
+    if (sparse or is_padded) and element_bytes < 4:
+        # With 128 keys the kernels spill registers (ptxas, sm_90 and sm_100): for the mask, or for the addresses of a
+        # padded head, which takes no descriptors. Besides, narrow tiles fit a mask more closely.
+        default_kv = min(default_kv, 64)
     block_q, block_kv = block_q or default_q, block_kv or default_kv
     num_warps = _warps(block_q, block_kv, head_dim, element_bytes, target)
     scratch_bytes = _SPARSE_SCRATCH_BYTES if sparse else _SCRATCH_BYTES
@@ -127,7 +136,11 @@ def choose_backward_tiling(
     Tile sizes given by the caller are those of the first kernel, which walks like the forward pass, and exchanged those
     of the second.
     """
+    is_padded = padded(head_dim) != head_dim
+    head_dim = padded(head_dim)
     kept, walked_keys, walked_queries = _default_backward_rows(head_dim, element_bytes, target)
+    if is_padded and head_dim > 128:
+        walked_queries = 16  # with 32 the second kernel spills for the addresses of a padded head (ptxas, sm_100)
     kept, walked_keys, walked_queries = block_q or kept, block_kv or walked_keys, block_kv or walked_queries
 
     def launch_of(walked: int, accumulators: int) -> tuple[int, int]:
@@ -148,7 +161,9 @@ def _default_backward_rows(head_dim: int, element_bytes: int, target: str | None
     if target is None:
         return 64, 64, 64
     if element_bytes == 4:
-        return (32, 16, 16) if head_dim == 128 else (32, 32, 32)
+        return (32, 16, 16) if head_dim >= 128 else (32, 32, 32)
+    if head_dim > 128:
+        return 64, 32, 32
     if target in WARP_GROUP_TARGETS:
         # Blackwell has its accumulators in tensor memory.
         return 128, 64, 32 if head_dim == 128 and target == "sm_90" else 64
@@ -184,6 +199,8 @@ def _backward_stages(kept: int, walked: int, head_dim: int, element_bytes: int, 
 def _default_tiles(head_dim: int, element_bytes: int, target: str | None) -> tuple[int, int]:
     if target is None:
         return 64, 64
+    if head_dim > 128:
+        return (32, 16) if element_bytes == 4 else (64, 32)
     if element_bytes == 4:
         # Exact float32 products run on the CUDA cores with their operands in registers: larger tiles spill.
         if head_dim == 128:

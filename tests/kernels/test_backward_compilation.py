@@ -74,6 +74,8 @@ def assert_compiles(
         ("sm_100", 128, True),
         ("gfx942", 64, True),
         ("gfx942", 128, True),
+        ("sm_80", 80, True),
+        ("sm_90", 256, True),
     ],
 )
 def test_that_the_backward_kernels_fit_do_not_spill_and_use_matrix_instructions(

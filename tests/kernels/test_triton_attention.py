@@ -20,6 +20,11 @@ SHAPES = (
     Shape(1, 2, 1, 130, 63, 32),
     Shape(1, 4, 1, 1, 77, 64),
     Shape(1, 1, 1, 70, 70, 128),
+    Shape(1, 2, 1, 70, 40, 16),
+    Shape(1, 2, 2, 40, 70, 80),
+    Shape(1, 2, 1, 33, 33, 96),
+    Shape(1, 1, 1, 50, 20, 192),
+    Shape(1, 1, 1, 20, 40, 256),
 )
 ROWS_THAT_SEE_NOTHING = Shape(1, 2, 1, 100, 40, 32)
 
@@ -48,7 +53,7 @@ def test_that_the_error_is_that_of_torch_in_the_same_precision(
     group=st.integers(1, 3),
     query_len=st.integers(1, 90),
     key_len=st.integers(1, 90),
-    head_dim=st.sampled_from([32, 64]),
+    head_dim=st.sampled_from([16, 32, 64, 80]),
     block_q=st.sampled_from([16, 32, 64]),
     block_kv=st.sampled_from([16, 32, 64]),
     causal=st.booleans(),

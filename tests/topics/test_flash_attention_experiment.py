@@ -33,6 +33,9 @@ CASES = {
     "rows that see no key": FlashAttentionParams(
         seq_len=100, kv_len=40, heads=1, kv_heads=1, head_dim=32, block_q=16, block_kv=16
     ),
+    "padded head, more queries": FlashAttentionParams(
+        seq_len=70, kv_len=40, heads=2, kv_heads=1, head_dim=80, dtype="bf16", block_q=32, block_kv=16
+    ),
     "one token": FlashAttentionParams(seq_len=1, heads=1, kv_heads=1, head_dim=32, block_q=16, block_kv=16),
 }
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.masks import TileClass
+from core.topics.flash_attention import TOPIC
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.plan import plan
 from core.topics.flash_attention.tiles import attended_pairs, launch_order, tile_classes
@@ -53,6 +54,31 @@ def test_that_the_schedule_visits_every_attended_tile_once_in_key_order(
         steps = schedule[schedule[:, 0] == q_block]
         assert steps[:, 1].tolist() == list(range(len(steps)))
         assert (np.diff(steps[:, 2]) > 0).all()
+
+
+@pytest.mark.parametrize(("head_dim", "tile_dim"), [(16, 16), (80, 128), (96, 128), (192, 256), (256, 256)])
+def test_that_a_padded_head_costs_flops_and_sram_but_no_traffic(head_dim: int, tile_dim: int) -> None:
+    padded = plan(FlashAttentionParams(seq_len=256, head_dim=head_dim, block_q=32, block_kv=32))
+    whole = plan(FlashAttentionParams(seq_len=256, head_dim=64, block_q=32, block_kv=32))
+    assert padded.flops.flash_tiles * 64 == whole.flops.flash_tiles * tile_dim
+    assert padded.flops.formula * 64 == whole.flops.formula * head_dim
+    for row, other in zip(padded.traffic, whole.traffic, strict=True):
+        assert (row.kernel, row.tensor) == (other.kernel, other.tensor)
+        if row.tensor in ("Q", "K", "V", "O"):
+            assert row.bytes * 64 == other.bytes * head_dim
+    shared_columns, accumulator = 32 * 3 * 2, 32 * 4
+    assert padded.padding_bytes == (tile_dim - head_dim) * (shared_columns + accumulator)
+    texts = [str(remark.text) for remark in TOPIC.remarks(padded.params)]
+    assert any(f"Tiles are {tile_dim} wide" in text for text in texts) == (tile_dim != head_dim)
+
+
+@pytest.mark.parametrize(("queries", "keys", "said"), [(40, 100, "bottom-right"), (100, 40, "60 queries see no key")])
+def test_that_lengths_that_differ_are_remarked_on_under_a_causal_mask(queries: int, keys: int, said: str) -> None:
+    shape = {"seq_len": queries, "kv_len": keys, "block_q": 16, "block_kv": 16}
+    (remark,) = TOPIC.remarks(FlashAttentionParams(**shape))
+    assert said in str(remark.text)
+    assert TOPIC.remarks(FlashAttentionParams(**shape, causal=False)) == ()
+    assert TOPIC.remarks(FlashAttentionParams()) == ()
 
 
 @given(LENGTHS, LENGTHS, st.booleans())

@@ -65,7 +65,12 @@ class FlashAttentionParams(Params):
         group=tr("Shape"),
     )
     head_dim: int = choice(
-        64, 32, 64, 128, label=tr("Head dimension d"), unit="elements", help=tr("Width of one head."), group=tr("Shape")
+        64,
+        *(16, 32, 64, 80, 96, 128, 192, 256),
+        label=tr("Head dimension d"),
+        unit="elements",
+        help=tr("Width of one head. Tiles pad it to a power of two: 80 and 96 to 128, 192 to 256."),
+        group=tr("Shape"),
     )
     dtype: str = choice(
         "fp16",
@@ -129,6 +134,11 @@ class FlashAttentionParams(Params):
                 "kv_heads",
             )
         return self
+
+    @property
+    def tile_dim(self) -> int:
+        """The width of a tile: head_dim padded to a power of two, as Triton's tiles need."""
+        return 1 << (self.head_dim - 1).bit_length()
 
     @property
     def element_bytes(self) -> int:

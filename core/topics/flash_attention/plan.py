@@ -15,6 +15,7 @@ from core.hardware.gpus import Gpu
 from core.hardware.gpus import gpu as find_gpu
 from core.hardware.host import host_facts
 from core.hardware.roofline import Roofline, roofline
+from core.masks import TileClass
 from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.softmax import RowSoftmax, row_softmax
 from core.topics.flash_attention.tiles import (
@@ -136,6 +137,18 @@ class Plan:
         """Whether one program's tiles fit the chosen GPU; `sram.objection` says why not."""
         return self.sram.fits
 
+    @property
+    def padding_bytes(self) -> int:
+        """Bytes on chip that hold padding of the head, per program."""
+        padding = self.params.tile_dim - self.params.head_dim
+        pieces = (piece for store in self.sram.stores for piece in store.pieces)
+        return sum(piece.bytes * padding // self.params.tile_dim for piece in pieces if piece.tensor in "QKVO")
+
+    @property
+    def idle_q_blocks(self) -> int:
+        """Tiles of queries that visit no tile of keys."""
+        return int(np.count_nonzero((self.tiles == TileClass.EMPTY).all(axis=1)))
+
     def hbm_bytes(self, kernel: str) -> int:
         """Bytes read and written by 'standard' or 'flash'."""
         return total_bytes(self.traffic, kernel)
@@ -164,8 +177,8 @@ def plan(params: FlashAttentionParams) -> Plan:
 
 
 def sram_use(params: FlashAttentionParams, gpu: Gpu) -> SramUse:
-    """Q, K, V in the inputs' type (shared memory); S/P, acc, m and l in fp32 (registers)."""
-    rows, columns, width = params.block_q, params.block_kv, params.head_dim
+    """Q, K, V in the inputs' type (shared memory); S/P, acc, m and l in fp32 (registers). Tiles are padded."""
+    rows, columns, width = params.block_q, params.block_kv, params.tile_dim
 
     def piece(name: str, shape: tuple[int, int], dtype: str, tensor: str) -> SramPiece:
         element = params.element_bytes if dtype == params.dtype else _FLOAT32

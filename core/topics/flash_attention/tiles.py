@@ -78,7 +78,8 @@ def attended_pairs(query_len: int, key_len: int, causal: bool) -> int:
 
 @dataclass(frozen=True)
 class ForwardFlops:
-    """`formula` counts attended (query, key) pairs; the others count whole tiles, padding and masked cells included."""
+    """`formula` counts attended (query, key) pairs; the others count whole tiles, padding and masked cells included,
+    and the padding of the head."""
 
     formula: int
     dense: int
@@ -92,7 +93,7 @@ class ForwardFlops:
 def forward_flops(params: FlashAttentionParams, classes: NDArray[np.uint8]) -> ForwardFlops:
     """Q K^T and P V: 2 x 2 x pairs x head_dim per head (Dao 2023, section 4.1)."""
     per_pair = 4 * params.head_dim * params.batch * params.heads
-    per_tile = per_pair * params.block_q * params.block_kv
+    per_tile = 4 * params.tile_dim * params.batch * params.heads * params.block_q * params.block_kv
     return ForwardFlops(
         formula=per_pair * attended_pairs(params.seq_len, params.key_len, params.causal),
         dense=per_pair * params.seq_len * params.key_len,

@@ -20,6 +20,7 @@ from gui.pages.flash_attention.access_maps import AccessMaps
 from gui.pages.flash_attention.hardware_bar import HardwareStrip
 from gui.pages.flash_attention.tile_stepper import TileStepper
 from gui.pages.flash_attention.timeline import Timeline
+from gui.widgets.remark_strip import RemarkStrip
 from gui.widgets.switcher import Switcher
 from gui.zoom import Px
 
@@ -56,7 +57,7 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
     comparison_view, function, line."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
-        self.strip, self.stepper = HardwareStrip(), TileStepper()
+        self.strip, self.remarks, self.stepper = HardwareStrip(), RemarkStrip(), TileStepper()
         self.traffic = RowChart(traffic_rows.EMPTY, tr("HBM bytes"))
         self.by_length, self.by_sram = _io_chart(_LENGTH), _io_chart(_SRAM)
         self.accesses, self.timeline = AccessMaps(view_data.KERNEL_TITLES, TENSORS), Timeline()
@@ -78,6 +79,7 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
         )
         return (
             Strip(self.strip),
+            Strip(self.remarks),
             CardSpec(
                 "schedule",
                 self.stepper,
@@ -108,6 +110,7 @@ class FlashAttentionPage(Page[Plan, FlashAttentionResult]):
     def draw(self, state: PageState[Plan, FlashAttentionResult]) -> None:
         """The plan, with the traces of the run if it has the same parameters."""
         self.strip.set_gpu(state.plan.gpu)
+        self.remarks.set_remarks(self.topic.remarks(state.plan.params))
         traced = self._traced
         self.cards["schedule"].set_provenance(Provenance.MODELLED if traced is None else Provenance.TRACED)
         self._draw_traffic()

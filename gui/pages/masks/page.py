@@ -194,7 +194,7 @@ class MasksPage(Page[Plan, MasksResult]):
         if index == view_data.CODE:
             self.code.set_texts(list(plan.code.values()))
         elif index == view_data.POSITIONS:
-            self.positions.set_rows(view_data.position_rows(plan))
+            self.positions.set_rows(view_data.position_rows(plan), view_data.position_remarks(plan))
         elif index == view_data.MIRROR:
             self._mirror_work.request(plan.mirrored)
 

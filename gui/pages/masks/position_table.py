@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHeaderView, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
-from core.contracts.text import Text, tr
+from core.contracts.text import Text, sentences, tr
 from gui import theme
 from gui.translation import show_text
-from gui.widgets.fitted_label import FittedLabel
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -63,7 +62,7 @@ class PositionModel(QAbstractTableModel):
 
 
 class PositionTable(QWidget):
-    """The table, and a line that says what it is when no way of counting differs."""
+    """The table, and below it what rotary embeddings make of it, or why there is nothing to make."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,19 +71,21 @@ class PositionTable(QWidget):
         self.view.setSelectionMode(QTableView.SelectionMode.NoSelection)
         self.view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         show_text(self.view.setAccessibleName, tr("Position ids"))
-        self._caption = FittedLabel(_DIFFER, _DIFFER)
+        self.caption = QLabel()
+        self.caption.setProperty("role", "small")
+        self.caption.setWordWrap(True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.view, 1)
-        column.addWidget(self._caption)
+        column.addWidget(self.caption)
 
-    def set_rows(self, rows: Sequence[PositionRow]) -> None:
-        """The tokens, then the ways of counting."""
+    def set_rows(self, rows: Sequence[PositionRow], remarks: Sequence[Text]) -> None:
+        """The tokens, then the ways of counting, and the remarks on those that differ."""
         self.model.set_rows(rows)
         self.view.resizeColumnsToContents()
-        self._caption.set_wordings(_DIFFER if len(rows) > 2 else _SAME if len(rows) == 2 else _NO_POSITIONS)
+        nothing_differs = _SAME if len(rows) > 1 else _NO_POSITIONS
+        show_text(self.caption.setText, sentences(*remarks) if remarks else nothing_differs)
 
 
-_DIFFER = tr("Position ids of the keys by way of counting. The remark above says what rotary embeddings make of it.")
 _SAME = tr("No pad comes before a token, and there is one document: every way of counting gives these position ids.")
 _NO_POSITIONS = tr("Cross-attention compares two texts: models use no position distances here.")

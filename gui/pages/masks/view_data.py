@@ -151,6 +151,11 @@ def position_rows(plan: Plan) -> list[PositionRow]:
     return [tokens, *(PositionRow(COUNTINGS[way], tuple(map(str, row.tolist()))) for way, row in ids.items())]
 
 
+def position_remarks(plan: Plan) -> list[Text]:
+    """What is said about the ways of counting that differ."""
+    return [warning.text for warning in plan.warnings if warning.id.startswith("position-ids")]
+
+
 def implementations(result: MasksResult) -> list[ImplResult]:
     """The compared implementations; the label says how many fully masked rows are NaN."""
     return [

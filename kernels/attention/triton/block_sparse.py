@@ -22,8 +22,16 @@ from triton.language.extra import cuda as tl_cuda
 from kernels.attention.blocks import BlockMask
 from kernels.attention.mask import MaskDescription, TermKind
 from kernels.attention.output import Timeline
-from kernels.attention.tiling import Tiling
-from kernels.attention.triton.flash import attend_tile, empty_outputs, fold_tile, record_program, score_tile, store_rows
+from kernels.attention.tiling import Tiling, padded
+from kernels.attention.triton.flash import (
+    attend_tile,
+    empty_outputs,
+    fold_tile,
+    record_program,
+    score_tile,
+    store_rows,
+    within_head,
+)
 
 _KINDS = tuple(TermKind)
 _BITS_PER_TERM = 6
@@ -126,7 +134,7 @@ def block_sparse_fwd_kernel(
     stride_vb, stride_vh, stride_vn: tl.constexpr, stride_vd: tl.constexpr,
     stride_ob, stride_oh, stride_on, stride_od,
     heads_per_kv_head, query_len, key_len, scale_log2,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
     MASK_PER_SEQUENCE: tl.constexpr, RAGGED: tl.constexpr,
     NUM_TERMS: tl.constexpr, ID_TERMS: tl.constexpr, TERMS: tl.constexpr, TABLE: tl.constexpr,
     ODD_ROW: tl.constexpr, ODD_SEES: tl.constexpr,
@@ -155,7 +163,7 @@ def block_sparse_fwd_kernel(
     first_row = q_block * BLOCK_Q
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     rows = first_row + tile_rows
 
     # Bases and tile starts are 64-bit, offsets inside a tile 32-bit.
@@ -165,10 +173,10 @@ def block_sparse_fwd_kernel(
     v_offsets = tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd
     q_tile = q_ptr + batch * stride_qb + head.to(tl.int64) * stride_qh + first_row.to(tl.int64) * stride_qn
     q_ptrs = q_tile + tile_rows[:, None] * stride_qn + dims[None, :] * stride_qd
-    q = tl.load(q_ptrs, mask=(rows < query_len)[:, None], other=0.0)
+    q = tl.load(q_ptrs, mask=within_head((rows < query_len)[:, None], DIMS, HEAD_DIM), other=0.0)
     m_i = tl.full([BLOCK_Q], float("-inf"), tl.float32)
     l_i = tl.zeros([BLOCK_Q], tl.float32)
-    acc = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
+    acc = tl.zeros([BLOCK_Q, DIMS], tl.float32)
 
     first_run, end_run = tl.load(bounds), tl.load(bounds + 1)
     whole_end = key_len // BLOCK_KV * BLOCK_KV
@@ -180,7 +188,7 @@ def block_sparse_fwd_kernel(
             m_i, l_i, acc = attend_tile(
                 m_i, l_i, acc, q,
                 k_base + first_key * stride_kn + k_offsets, v_base + first_key * stride_vn + v_offsets,
-                start + tile_cols, rows, key_len, scale_log2, False,
+                start + tile_cols, rows, key_len, scale_log2, DIMS, HEAD_DIM, False,
             )  # fmt: skip
     if RAGGED:
         # The last tile extends past the end but is full up to key_len: guarded, but the mask is not evaluated.
@@ -190,27 +198,28 @@ def block_sparse_fwd_kernel(
             m_i, l_i, acc = attend_tile(
                 m_i, l_i, acc, q,
                 k_base + first_key * stride_kn + k_offsets, v_base + first_key * stride_vn + v_offsets,
-                start + tile_cols, rows * 0 + key_len, key_len, scale_log2, True,
+                start + tile_cols, rows * 0 + key_len, key_len, scale_log2, DIMS, HEAD_DIM, True,
             )  # fmt: skip
     for listed in range(tl.load(bounds + 2), tl.load(bounds + 3)):
         start = tl.load(partial_ptr + listed) * BLOCK_KV
         first_key = tl.cast(start, tl.int64)
         cols = start + tile_cols
         in_bounds = (cols < key_len)[:, None]
-        scores = score_tile(q, k_base + first_key * stride_kn + k_offsets, in_bounds, True)
+        scores = score_tile(q, k_base + first_key * stride_kn + k_offsets, in_bounds, DIMS, HEAD_DIM, True)
         visible = visible_cells(
             rows, cols, query_len, key_len, limits_ptr, q_ids_ptr, kv_ids_ptr,
             NUM_TERMS, TERMS, TABLE, ODD_ROW, ODD_SEES, BLOCK_Q, BLOCK_KV,
         )  # fmt: skip
         scores = tl.where(visible, scores, float("-inf"))
         m_i, l_i, acc = fold_tile(
-            m_i, l_i, acc, scores, v_base + first_key * stride_vn + v_offsets, in_bounds, scale_log2, True
-        )
+            m_i, l_i, acc, scores, v_base + first_key * stride_vn + v_offsets, in_bounds, scale_log2,
+            DIMS, HEAD_DIM, True,
+        )  # fmt: skip
 
     o_tile = o_ptr + batch * stride_ob + head.to(tl.int64) * stride_oh + first_row.to(tl.int64) * stride_on
     o_ptrs = o_tile + tile_rows[:, None] * stride_on + dims[None, :] * stride_od
     lse_row = (batch * tl.num_programs(1) + head) * query_len + first_row
-    store_rows(m_i, l_i, acc, o_ptrs, lse_ptr + lse_row + tile_rows, rows < query_len)
+    store_rows(m_i, l_i, acc, o_ptrs, lse_ptr + lse_row + tile_rows, rows < query_len, DIMS, HEAD_DIM)
     if timeline_ptr is not None:
         record_program(timeline_ptr, head, start_ns)
 
@@ -237,7 +246,7 @@ def block_sparse_forward(
         mask.packed.limits, mask.packed.q_ids, mask.packed.kv_ids,
         *q.stride(), *k.stride(), *v.stride(), *out.stride(),
         heads // k.shape[1], query_len, k.shape[2], softmax_scale * math.log2(math.e),
-        HEAD_DIM=head_dim, BLOCK_Q=mask.block_q, BLOCK_KV=mask.block_kv,
+        HEAD_DIM=head_dim, DIMS=padded(head_dim), BLOCK_Q=mask.block_q, BLOCK_KV=mask.block_kv,
         MASK_PER_SEQUENCE=mask.sequences > 1, RAGGED=k.shape[2] % mask.block_kv != 0,
         **constexpr_arguments(mask.description),
         num_warps=tiling.num_warps, num_stages=tiling.num_stages,

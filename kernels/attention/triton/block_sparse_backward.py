@@ -14,8 +14,9 @@ import triton
 import triton.language as tl
 
 from kernels.attention.blocks import BlockMask
-from kernels.attention.tiling import BackwardTiling
+from kernels.attention.tiling import BackwardTiling, padded
 from kernels.attention.triton.block_sparse import constexpr_arguments, visible_cells
+from kernels.attention.triton.flash import within_head
 from kernels.attention.triton.flash_backward import LOG2_E, fold_keys, fold_queries, output_dot_gradient, probabilities
 
 
@@ -27,7 +28,8 @@ def block_sparse_bwd_dq_kernel(
     stride_kb, stride_kh, stride_kn: tl.constexpr, stride_kd: tl.constexpr,
     stride_vb, stride_vh, stride_vn: tl.constexpr, stride_vd: tl.constexpr,
     heads_per_kv_head, query_len, key_len, softmax_scale,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, MASK_PER_SEQUENCE: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    MASK_PER_SEQUENCE: tl.constexpr,
     NUM_TERMS: tl.constexpr, ID_TERMS: tl.constexpr, TERMS: tl.constexpr, TABLE: tl.constexpr,
     ODD_ROW: tl.constexpr, ODD_SEES: tl.constexpr,
 ):  # fmt: skip
@@ -49,9 +51,10 @@ def block_sparse_bwd_dq_kernel(
     first_row = q_block * BLOCK_Q
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     rows = first_row + tile_rows
     row_in_bounds = rows < query_len
+    rows_within = within_head(row_in_bounds[:, None], DIMS, HEAD_DIM)
 
     # Bases and tile starts are 64-bit, offsets inside a tile 32-bit.
     q_tile = q_ptr + batch * stride_qb + head.to(tl.int64) * stride_qh + first_row.to(tl.int64) * stride_qn
@@ -63,12 +66,12 @@ def block_sparse_bwd_dq_kernel(
     out_row = (batch * tl.num_programs(1) + head) * query_len + first_row
     out_offsets = out_row * HEAD_DIM + tile_rows[:, None] * HEAD_DIM + dims[None, :]
 
-    q = tl.load(q_tile + q_offsets, mask=row_in_bounds[:, None], other=0.0)
-    do = tl.load(do_ptr + out_offsets, mask=row_in_bounds[:, None], other=0.0)
-    delta = output_dot_gradient(o_ptr + out_offsets, do, delta_ptr + out_row + tile_rows, row_in_bounds)
+    q = tl.load(q_tile + q_offsets, mask=rows_within, other=0.0)
+    do = tl.load(do_ptr + out_offsets, mask=rows_within, other=0.0)
+    delta = output_dot_gradient(o_ptr + out_offsets, do, delta_ptr + out_row + tile_rows, row_in_bounds, rows_within)
     lse_log2 = tl.load(lse_ptr + out_row + tile_rows, mask=row_in_bounds, other=0.0) * LOG2_E
     scale_log2 = softmax_scale * LOG2_E
-    dq = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
+    dq = tl.zeros([BLOCK_Q, DIMS], tl.float32)
 
     first, first_partial, end = tl.load(bounds), tl.load(bounds + 1), tl.load(bounds + 2)
     tile = tl.load(tiles_ptr + first, mask=first < end, other=0)
@@ -76,7 +79,7 @@ def block_sparse_bwd_dq_kernel(
         first_key = (tile * BLOCK_KV).to(tl.int64)
         start = tile * BLOCK_KV
         tile = tl.load(tiles_ptr + listed + 1, mask=listed + 1 < end, other=0)
-        in_bounds = (start + tile_cols < key_len)[:, None]
+        in_bounds = within_head((start + tile_cols < key_len)[:, None], DIMS, HEAD_DIM)
         k = tl.load(k_base + first_key * stride_kn + k_offsets, mask=in_bounds, other=0.0)
         p = probabilities(q, k, lse_log2[:, None], scale_log2)
         if listed >= first_partial:
@@ -87,7 +90,7 @@ def block_sparse_bwd_dq_kernel(
             p = tl.where(visible, p, 0.0)
         dq = fold_keys(dq, p, k, do, delta, v_base + first_key * stride_vn + v_offsets, in_bounds)
 
-    tl.store(dq_ptr + out_offsets, (dq * softmax_scale).to(dq_ptr.dtype.element_ty), mask=row_in_bounds[:, None])
+    tl.store(dq_ptr + out_offsets, (dq * softmax_scale).to(dq_ptr.dtype.element_ty), mask=rows_within)
 
 
 @triton.jit
@@ -98,7 +101,8 @@ def block_sparse_bwd_dkdv_kernel(
     stride_kb, stride_kh, stride_kn, stride_kd,
     stride_vb, stride_vh, stride_vn, stride_vd,
     heads_per_kv_head, query_len, key_len, softmax_scale,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, MASK_PER_SEQUENCE: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    MASK_PER_SEQUENCE: tl.constexpr,
     NUM_TERMS: tl.constexpr, ID_TERMS: tl.constexpr, TERMS: tl.constexpr, TABLE: tl.constexpr,
     ODD_ROW: tl.constexpr, ODD_SEES: tl.constexpr,
 ):  # fmt: skip
@@ -120,16 +124,16 @@ def block_sparse_bwd_dkdv_kernel(
     first_key = kv_block * BLOCK_KV
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     cols = first_key + tile_cols
-    col_in_bounds = (cols < key_len)[:, None]
+    cols_within = within_head((cols < key_len)[:, None], DIMS, HEAD_DIM)
 
     k_tile = k_ptr + batch * stride_kb + kv_head * stride_kh + first_key.to(tl.int64) * stride_kn
     v_tile = v_ptr + batch * stride_vb + kv_head * stride_vh + first_key.to(tl.int64) * stride_vn
-    k = tl.load(k_tile + tile_cols[:, None] * stride_kn + dims[None, :] * stride_kd, mask=col_in_bounds, other=0.0)
-    v = tl.load(v_tile + tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd, mask=col_in_bounds, other=0.0)
-    dk = tl.zeros([BLOCK_KV, HEAD_DIM], tl.float32)
-    dv = tl.zeros([BLOCK_KV, HEAD_DIM], tl.float32)
+    k = tl.load(k_tile + tile_cols[:, None] * stride_kn + dims[None, :] * stride_kd, mask=cols_within, other=0.0)
+    v = tl.load(v_tile + tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd, mask=cols_within, other=0.0)
+    dk = tl.zeros([BLOCK_KV, DIMS], tl.float32)
+    dv = tl.zeros([BLOCK_KV, DIMS], tl.float32)
 
     group_row = (batch * tl.num_programs(1) + kv_head) * heads_per_kv_head * query_len
     q_base = q_ptr + batch * stride_qb + kv_head * heads_per_kv_head * stride_qh
@@ -150,7 +154,7 @@ def block_sparse_bwd_dkdv_kernel(
         row = tl.cast(member, tl.int64) * query_len + first_row
         in_bounds = start + tile_rows < query_len
         q_tile = q_base + (tl.cast(member, tl.int64) * stride_qh + first_row * stride_qn)
-        q = tl.load(q_tile + q_offsets, mask=in_bounds[:, None], other=0.0)
+        q = tl.load(q_tile + q_offsets, mask=within_head(in_bounds[:, None], DIMS, HEAD_DIM), other=0.0)
         lse_log2 = tl.load(lse_ptr + group_row + row + tile_rows, mask=in_bounds, other=0.0) * LOG2_E
         p = probabilities(k, q, lse_log2[None, :], scale_log2)
         if first + index % tiles >= first_partial:
@@ -159,14 +163,15 @@ def block_sparse_bwd_dkdv_kernel(
                 NUM_TERMS, TERMS, TABLE, ODD_ROW, ODD_SEES, BLOCK_Q, BLOCK_KV, KEYS_FIRST=True,
             )  # fmt: skip
             p = tl.where(visible, p, 0.0)
-        do = tl.load(do_base + row * HEAD_DIM + do_offsets, mask=in_bounds[:, None], other=0.0)
+        do_in_bounds = within_head(in_bounds[:, None], DIMS, HEAD_DIM)
+        do = tl.load(do_base + row * HEAD_DIM + do_offsets, mask=do_in_bounds, other=0.0)
         dv = tl.dot(p.to(do.dtype), do, dv, input_precision="ieee")
         dk = fold_queries(dk, p, q, do, v, delta_ptr + group_row + row + tile_rows, in_bounds)
 
     out_row = (batch * tl.num_programs(1) + kv_head) * key_len + first_key
     out_offsets = out_row * HEAD_DIM + tile_cols[:, None] * HEAD_DIM + dims[None, :]
-    tl.store(dk_ptr + out_offsets, (dk * softmax_scale).to(dk_ptr.dtype.element_ty), mask=col_in_bounds)
-    tl.store(dv_ptr + out_offsets, dv.to(dv_ptr.dtype.element_ty), mask=col_in_bounds)
+    tl.store(dk_ptr + out_offsets, (dk * softmax_scale).to(dk_ptr.dtype.element_ty), mask=cols_within)
+    tl.store(dv_ptr + out_offsets, dv.to(dv_ptr.dtype.element_ty), mask=cols_within)
 
 
 def block_sparse_backward(
@@ -191,8 +196,11 @@ def block_sparse_backward(
     strides = (*q.stride(), *k.stride(), *v.stride())
     sizes = (heads // kv_heads, query_len, key_len, softmax_scale)
     constants = {
-        "HEAD_DIM": head_dim, "MASK_PER_SEQUENCE": mask.sequences > 1, **constexpr_arguments(mask.description)
-    }  # fmt: skip
+        "HEAD_DIM": head_dim,
+        "DIMS": padded(head_dim),
+        "MASK_PER_SEQUENCE": mask.sequences > 1,
+        **constexpr_arguments(mask.description),
+    }
     first, second = tiling.dq, tiling.dkdv
     lists = mask.with_tiles(first.block_q, first.block_kv).by_query
     block_sparse_bwd_dq_kernel[(triton.cdiv(query_len, first.block_q), heads, batch)](

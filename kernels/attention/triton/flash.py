@@ -24,7 +24,7 @@ import triton.language as tl
 from triton.language.extra import cuda as tl_cuda
 
 from kernels.attention.output import Timeline
-from kernels.attention.tiling import Tiling
+from kernels.attention.tiling import Tiling, padded
 
 
 @triton.jit
@@ -67,23 +67,42 @@ def online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED: tl.constexp
 
 
 @triton.jit
-def score_tile(q, k_tile_ptrs, in_bounds, MASKED: tl.constexpr):
-    """Loads a tile of K, guarded where MASKED, and returns its raw scores."""
-    if MASKED:
-        k = tl.load(k_tile_ptrs, mask=in_bounds, other=0.0)
+def within_head(in_bounds, DIMS: tl.constexpr, HEAD_DIM: tl.constexpr):
+    """The cells of a tile [rows, DIMS] that exist: rows in bounds [rows, 1], and columns before HEAD_DIM."""
+    if DIMS == HEAD_DIM:
+        cells = in_bounds
     else:
-        k = tl.load(k_tile_ptrs)
+        cells = in_bounds & (tl.arange(0, DIMS) < HEAD_DIM)[None, :]
+    return cells
+
+
+@triton.jit
+def load_rows(tile_ptrs, in_bounds, DIMS: tl.constexpr, HEAD_DIM: tl.constexpr, MASKED: tl.constexpr):
+    """A tile of K or V, its rows guarded where MASKED; padding columns are zeros, and nothing is read for them."""
+    if MASKED:
+        tile = tl.load(tile_ptrs, mask=within_head(in_bounds, DIMS, HEAD_DIM), other=0.0)
+    elif DIMS == HEAD_DIM:
+        tile = tl.load(tile_ptrs)
+    else:
+        tile = tl.load(tile_ptrs, mask=(tl.arange(0, DIMS) < HEAD_DIM)[None, :], other=0.0)
+    return tile
+
+
+@triton.jit
+def score_tile(q, k_tile_ptrs, in_bounds, DIMS: tl.constexpr, HEAD_DIM: tl.constexpr, MASKED: tl.constexpr):
+    """Loads a tile of K, guarded where MASKED, and returns its raw scores."""
+    k = load_rows(k_tile_ptrs, in_bounds, DIMS, HEAD_DIM, MASKED)
     return tl.dot(q, tl.trans(k), input_precision="ieee")
 
 
 @triton.jit
-def fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, MASKED: tl.constexpr):
+def fold_tile(
+    m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2,
+    DIMS: tl.constexpr, HEAD_DIM: tl.constexpr, MASKED: tl.constexpr,
+):  # fmt: skip
     """Folds a tile of scores and its values, loaded here, into the state."""
     m_i, l_i, acc, p = online_softmax_update(m_i, l_i, acc, scores, scale_log2, MASKED)
-    if MASKED:
-        v = tl.load(v_tile_ptrs, mask=in_bounds, other=0.0)
-    else:
-        v = tl.load(v_tile_ptrs)
+    v = load_rows(v_tile_ptrs, in_bounds, DIMS, HEAD_DIM, MASKED)
     acc = tl.dot(p.to(v.dtype), v, acc, input_precision="ieee")
     return m_i, l_i, acc
 
@@ -91,14 +110,14 @@ def fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, MASKED:
 @triton.jit
 def attend_tile(
     m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, cols, row_visible, key_len, scale_log2,
-    MASKED: tl.constexpr,
+    DIMS: tl.constexpr, HEAD_DIM: tl.constexpr, MASKED: tl.constexpr,
 ):  # fmt: skip
     """One step: loads a tile of K and V, scores it against the queries, folds it into the state."""
     in_bounds = (cols < key_len)[:, None]
-    scores = score_tile(q, k_tile_ptrs, in_bounds, MASKED)
+    scores = score_tile(q, k_tile_ptrs, in_bounds, DIMS, HEAD_DIM, MASKED)
     if MASKED:
         scores = tl.where(cols[None, :] < row_visible[:, None], scores, float("-inf"))
-    return fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, MASKED)
+    return fold_tile(m_i, l_i, acc, scores, v_tile_ptrs, in_bounds, scale_log2, DIMS, HEAD_DIM, MASKED)
 
 
 @triton.jit
@@ -114,10 +133,10 @@ def store_lse(m_i, l_i, lse_ptrs, row_in_bounds):
 
 
 @triton.jit
-def store_rows(m_i, l_i, acc, o_ptrs, lse_ptrs, row_in_bounds):
+def store_rows(m_i, l_i, acc, o_ptrs, lse_ptrs, row_in_bounds, DIMS: tl.constexpr, HEAD_DIM: tl.constexpr):
     """Normalises the state and writes a tile of O and its natural log-sum-exp."""
     out = normalised_rows(l_i, acc)
-    tl.store(o_ptrs, out.to(o_ptrs.dtype.element_ty), mask=row_in_bounds[:, None])
+    tl.store(o_ptrs, out.to(o_ptrs.dtype.element_ty), mask=within_head(row_in_bounds[:, None], DIMS, HEAD_DIM))
     store_lse(m_i, l_i, lse_ptrs, row_in_bounds)
 
 
@@ -139,13 +158,14 @@ def flash_fwd_kernel(
     stride_vb, stride_vh, stride_vn: tl.constexpr, stride_vd: tl.constexpr,
     stride_ob, stride_oh, stride_on, stride_od,
     heads_per_kv_head, query_len, key_len, scale_log2,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
     """One program: one tile of queries of one head. Grid (query tiles, heads, batch).
 
     Tensors are [batch, heads, length, HEAD_DIM] with any strides, lse is a contiguous float32 [batch, heads, query_len]
-    in the natural logarithm. timeline_ptr is None, or int64 [programs, 3]: (SM, start, end), in ns. The strides inside
-    a tile of K or V are compile-time constants: the addresses become immediates and the registers they took are free.
+    in the natural logarithm. DIMS is HEAD_DIM padded to a power of two, which tiles need. timeline_ptr is None, or
+    int64 [programs, 3]: (SM, start, end), in ns. The strides inside a tile of K or V are compile-time constants: the
+    addresses become immediates and the registers they took are free.
     """
     if timeline_ptr is not None:
         start_ns = tl_cuda.globaltimer()
@@ -165,16 +185,16 @@ def flash_fwd_kernel(
 
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     rows = first_row + tile_rows
-    row_in_bounds = (rows < query_len)[:, None]
+    q_in_bounds = within_head((rows < query_len)[:, None], DIMS, HEAD_DIM)
     k_offsets = tile_cols[:, None] * stride_kn + dims[None, :] * stride_kd
     v_offsets = tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd
 
-    q = tl.load(q_tile + tile_rows[:, None] * stride_qn + dims[None, :] * stride_qd, mask=row_in_bounds, other=0.0)
+    q = tl.load(q_tile + tile_rows[:, None] * stride_qn + dims[None, :] * stride_qd, mask=q_in_bounds, other=0.0)
     m_i = tl.full([BLOCK_Q], float("-inf"), tl.float32)
     l_i = tl.zeros([BLOCK_Q], tl.float32)
-    acc = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
+    acc = tl.zeros([BLOCK_Q, DIMS], tl.float32)
 
     # Tiles that every row sees in full need no mask and come first; the diagonal and the ragged end follow.
     row_visible = visible_keys(rows, query_len, key_len, CAUSAL)
@@ -184,18 +204,20 @@ def flash_fwd_kernel(
         k_tile_ptrs = k_base + tl.cast(start, tl.int64) * stride_kn + k_offsets
         v_tile_ptrs = v_base + tl.cast(start, tl.int64) * stride_vn + v_offsets
         m_i, l_i, acc = attend_tile(
-            m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, start + tile_cols, row_visible, key_len, scale_log2, False
-        )
+            m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, start + tile_cols, row_visible, key_len, scale_log2,
+            DIMS, HEAD_DIM, False,
+        )  # fmt: skip
     for start in range(whole_end, keys_end, BLOCK_KV):
         k_tile_ptrs = k_base + tl.cast(start, tl.int64) * stride_kn + k_offsets
         v_tile_ptrs = v_base + tl.cast(start, tl.int64) * stride_vn + v_offsets
         m_i, l_i, acc = attend_tile(
-            m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, start + tile_cols, row_visible, key_len, scale_log2, True
-        )
+            m_i, l_i, acc, q, k_tile_ptrs, v_tile_ptrs, start + tile_cols, row_visible, key_len, scale_log2,
+            DIMS, HEAD_DIM, True,
+        )  # fmt: skip
 
     o_ptrs = o_tile + tile_rows[:, None] * stride_on + dims[None, :] * stride_od
     lse_row = (batch * tl.num_programs(1) + head) * query_len + first_row
-    store_rows(m_i, l_i, acc, o_ptrs, lse_ptr + lse_row + tile_rows, rows < query_len)
+    store_rows(m_i, l_i, acc, o_ptrs, lse_ptr + lse_row + tile_rows, rows < query_len, DIMS, HEAD_DIM)
 
     if timeline_ptr is not None:
         record_program(timeline_ptr, head, start_ns)
@@ -235,7 +257,7 @@ def flash_forward(
         q, k, v, out, lse, times,
         *q.stride(), *k.stride(), *v.stride(), *out.stride(),
         heads // kv_heads, query_len, key_len, softmax_scale * math.log2(math.e),
-        HEAD_DIM=head_dim, BLOCK_Q=tiling.block_q, BLOCK_KV=tiling.block_kv, CAUSAL=causal,
+        HEAD_DIM=head_dim, DIMS=padded(head_dim), BLOCK_Q=tiling.block_q, BLOCK_KV=tiling.block_kv, CAUSAL=causal,
         num_warps=tiling.num_warps, num_stages=tiling.num_stages,
     )  # fmt: skip
     return out, lse, times

@@ -27,8 +27,8 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels.attention.tiling import BackwardTiling
-from kernels.attention.triton.flash import visible_keys, walked_keys
+from kernels.attention.tiling import BackwardTiling, padded
+from kernels.attention.triton.flash import visible_keys, walked_keys, within_head
 
 LOG2_E = tl.constexpr(math.log2(math.e))
 
@@ -50,9 +50,9 @@ def score_gradients(p, a, b, delta):
 
 
 @triton.jit
-def output_dot_gradient(o_ptrs, do, delta_ptrs, row_in_bounds):
-    """D = rowsum(dO * O) of a tile of queries, also stored."""
-    o = tl.load(o_ptrs, mask=row_in_bounds[:, None], other=0.0)
+def output_dot_gradient(o_ptrs, do, delta_ptrs, row_in_bounds, in_bounds):
+    """D = rowsum(dO * O) of a tile of queries, also stored; `in_bounds` are the cells of the tile that exist."""
+    o = tl.load(o_ptrs, mask=in_bounds, other=0.0)
     delta = tl.sum(o.to(tl.float32) * do.to(tl.float32), 1)
     tl.store(delta_ptrs, delta, mask=row_in_bounds)
     return delta
@@ -81,7 +81,7 @@ def flash_bwd_dq_kernel(
     stride_kb, stride_kh, stride_kn: tl.constexpr, stride_kd: tl.constexpr,
     stride_vb, stride_vh, stride_vn: tl.constexpr, stride_vd: tl.constexpr,
     heads_per_kv_head, query_len, key_len, softmax_scale,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
     """dQ and D of one tile of queries of one head. Grid (query tiles, heads, batch).
 
@@ -96,9 +96,10 @@ def flash_bwd_dq_kernel(
     first_row = q_block * BLOCK_Q
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     rows = first_row + tile_rows
     row_in_bounds = rows < query_len
+    rows_within = within_head(row_in_bounds[:, None], DIMS, HEAD_DIM)
 
     # Bases and tile starts are 64-bit, offsets inside a tile 32-bit.
     q_tile = q_ptr + batch * stride_qb + head.to(tl.int64) * stride_qh + first_row.to(tl.int64) * stride_qn
@@ -110,12 +111,12 @@ def flash_bwd_dq_kernel(
     out_row = (batch * tl.num_programs(1) + head) * query_len + first_row
     out_offsets = out_row * HEAD_DIM + tile_rows[:, None] * HEAD_DIM + dims[None, :]
 
-    q = tl.load(q_tile + q_offsets, mask=row_in_bounds[:, None], other=0.0)
-    do = tl.load(do_ptr + out_offsets, mask=row_in_bounds[:, None], other=0.0)
-    delta = output_dot_gradient(o_ptr + out_offsets, do, delta_ptr + out_row + tile_rows, row_in_bounds)
+    q = tl.load(q_tile + q_offsets, mask=rows_within, other=0.0)
+    do = tl.load(do_ptr + out_offsets, mask=rows_within, other=0.0)
+    delta = output_dot_gradient(o_ptr + out_offsets, do, delta_ptr + out_row + tile_rows, row_in_bounds, rows_within)
     lse_log2 = tl.load(lse_ptr + out_row + tile_rows, mask=row_in_bounds, other=0.0) * LOG2_E
     scale_log2 = softmax_scale * LOG2_E
-    dq = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
+    dq = tl.zeros([BLOCK_Q, DIMS], tl.float32)
 
     # Every row sees the tiles before whole_end in full; those on the diagonal and a ragged last one follow.
     row_visible = visible_keys(rows, query_len, key_len, CAUSAL)
@@ -124,14 +125,14 @@ def flash_bwd_dq_kernel(
     # One loop with a condition inside: two loops need more registers (ptxas, sm_80 and sm_90).
     for start in range(0, keys_end, BLOCK_KV):
         first_key = tl.cast(start, tl.int64)
-        in_bounds = (start + tile_cols < key_len)[:, None]
+        in_bounds = within_head((start + tile_cols < key_len)[:, None], DIMS, HEAD_DIM)
         k = tl.load(k_base + first_key * stride_kn + k_offsets, mask=in_bounds, other=0.0)
         p = probabilities(q, k, lse_log2[:, None], scale_log2)
         if start >= whole_end:
             p = tl.where(start + tile_cols[None, :] < row_visible[:, None], p, 0.0)
         dq = fold_keys(dq, p, k, do, delta, v_base + first_key * stride_vn + v_offsets, in_bounds)
 
-    tl.store(dq_ptr + out_offsets, (dq * softmax_scale).to(dq_ptr.dtype.element_ty), mask=row_in_bounds[:, None])
+    tl.store(dq_ptr + out_offsets, (dq * softmax_scale).to(dq_ptr.dtype.element_ty), mask=rows_within)
 
 
 @triton.jit
@@ -141,7 +142,7 @@ def flash_bwd_dkdv_kernel(
     stride_kb, stride_kh, stride_kn, stride_kd,
     stride_vb, stride_vh, stride_vn, stride_vd,
     heads_per_kv_head, query_len, key_len, softmax_scale,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
     """dK and dV of one tile of keys of one KV head. Grid (key tiles, KV heads, batch).
 
@@ -154,16 +155,16 @@ def flash_bwd_dkdv_kernel(
     first_key = tl.program_id(0) * BLOCK_KV
     tile_rows = tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     cols = first_key + tile_cols
-    col_in_bounds = (cols < key_len)[:, None]
+    cols_within = within_head((cols < key_len)[:, None], DIMS, HEAD_DIM)
 
     k_tile = k_ptr + batch * stride_kb + kv_head * stride_kh + first_key.to(tl.int64) * stride_kn
     v_tile = v_ptr + batch * stride_vb + kv_head * stride_vh + first_key.to(tl.int64) * stride_vn
-    k = tl.load(k_tile + tile_cols[:, None] * stride_kn + dims[None, :] * stride_kd, mask=col_in_bounds, other=0.0)
-    v = tl.load(v_tile + tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd, mask=col_in_bounds, other=0.0)
-    dk = tl.zeros([BLOCK_KV, HEAD_DIM], tl.float32)
-    dv = tl.zeros([BLOCK_KV, HEAD_DIM], tl.float32)
+    k = tl.load(k_tile + tile_cols[:, None] * stride_kn + dims[None, :] * stride_kd, mask=cols_within, other=0.0)
+    v = tl.load(v_tile + tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd, mask=cols_within, other=0.0)
+    dk = tl.zeros([BLOCK_KV, DIMS], tl.float32)
+    dv = tl.zeros([BLOCK_KV, DIMS], tl.float32)
 
     # Query tiles from first_tile on see keys of this tile, those from whole_first on all of them.
     if CAUSAL:
@@ -189,21 +190,22 @@ def flash_bwd_dkdv_kernel(
         in_bounds = tile * BLOCK_Q + tile_rows < query_len
         # Queries past the end: with zeros for Q, dO and both statistics, P is 1, and P^T dO and dS are 0.
         q_tile = q_base + (tl.cast(member, tl.int64) * stride_qh + first_row * stride_qn)
-        q = tl.load(q_tile + q_offsets, mask=in_bounds[:, None], other=0.0)
+        q = tl.load(q_tile + q_offsets, mask=within_head(in_bounds[:, None], DIMS, HEAD_DIM), other=0.0)
         lse_log2 = tl.load(lse_ptr + group_row + row + tile_rows, mask=in_bounds, other=0.0) * LOG2_E
         p = probabilities(k, q, lse_log2[None, :], scale_log2)
         if CAUSAL:  # noqa: SIM102, known at compile time, the other when it runs
             if tile < whole_first:
                 # Positions in the tile and one number: positions as such would be kept for each pipeline stage.
                 p = tl.where(cols[:, None] <= tile_rows[None, :] + (tile * BLOCK_Q + key_len - query_len), p, 0.0)
-        do = tl.load(do_base + row * HEAD_DIM + do_offsets, mask=in_bounds[:, None], other=0.0)
+        do_in_bounds = within_head(in_bounds[:, None], DIMS, HEAD_DIM)
+        do = tl.load(do_base + row * HEAD_DIM + do_offsets, mask=do_in_bounds, other=0.0)
         dv = tl.dot(p.to(do.dtype), do, dv, input_precision="ieee")
         dk = fold_queries(dk, p, q, do, v, delta_ptr + group_row + row + tile_rows, in_bounds)
 
     out_row = (batch * tl.num_programs(1) + kv_head) * key_len + first_key
     out_offsets = out_row * HEAD_DIM + tile_cols[:, None] * HEAD_DIM + dims[None, :]
-    tl.store(dk_ptr + out_offsets, (dk * softmax_scale).to(dk_ptr.dtype.element_ty), mask=col_in_bounds)
-    tl.store(dv_ptr + out_offsets, dv.to(dv_ptr.dtype.element_ty), mask=col_in_bounds)
+    tl.store(dk_ptr + out_offsets, (dk * softmax_scale).to(dk_ptr.dtype.element_ty), mask=cols_within)
+    tl.store(dv_ptr + out_offsets, dv.to(dv_ptr.dtype.element_ty), mask=cols_within)
 
 
 def flash_backward(
@@ -232,7 +234,7 @@ def flash_backward(
     first, second = tiling.dq, tiling.dkdv
     flash_bwd_dq_kernel[(triton.cdiv(query_len, first.block_q), heads, batch)](
         q, k, v, out, dout, lse, delta, dq, *strides, *sizes,
-        HEAD_DIM=head_dim, BLOCK_Q=first.block_q, BLOCK_KV=first.block_kv, CAUSAL=causal,
+        HEAD_DIM=head_dim, DIMS=padded(head_dim), BLOCK_Q=first.block_q, BLOCK_KV=first.block_kv, CAUSAL=causal,
         num_warps=first.num_warps, num_stages=first.num_stages,
     )  # fmt: skip
     if only_dq:
@@ -240,7 +242,7 @@ def flash_backward(
     dk, dv = (torch.empty(k.shape, dtype=k.dtype, device=k.device) for _ in range(2))
     flash_bwd_dkdv_kernel[(triton.cdiv(key_len, second.block_kv), kv_heads, batch)](
         q, k, v, dout, lse, delta, dk, dv, *strides, *sizes,
-        HEAD_DIM=head_dim, BLOCK_Q=second.block_q, BLOCK_KV=second.block_kv, CAUSAL=causal,
+        HEAD_DIM=head_dim, DIMS=padded(head_dim), BLOCK_Q=second.block_q, BLOCK_KV=second.block_kv, CAUSAL=causal,
         num_warps=second.num_warps, num_stages=second.num_stages,
     )  # fmt: skip
     return dq, dk, dv

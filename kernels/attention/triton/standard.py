@@ -15,7 +15,8 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels.attention.tiling import Tiling
+from kernels.attention.tiling import Tiling, padded
+from kernels.attention.triton.flash import within_head
 from kernels.errors import InvalidInputs
 
 MAX_KEY_LEN = 131072
@@ -29,7 +30,7 @@ def scores_fwd_kernel(
     stride_qb, stride_qh, stride_qn, stride_qd,
     stride_kb, stride_kh, stride_kn, stride_kd,
     heads, heads_per_kv_head, query_len, key_len, softmax_scale,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # fmt: skip
     """S = softmax_scale Q K^T, masked to -inf. One program per tile of S. Grid (key tiles, query tiles, batch * heads).
 
@@ -40,17 +41,15 @@ def scores_fwd_kernel(
     kv_head = head // heads_per_kv_head
     rows = tl.program_id(1) * BLOCK_Q + tl.arange(0, BLOCK_Q)
     cols = tl.program_id(0) * BLOCK_KV + tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     rows_64, cols_64 = rows.to(tl.int64), cols.to(tl.int64)
 
     q_ptrs = q_ptr + batch * stride_qb + head.to(tl.int64) * stride_qh
-    q = tl.load(
-        q_ptrs + rows_64[:, None] * stride_qn + dims[None, :] * stride_qd, mask=(rows < query_len)[:, None], other=0.0
-    )
+    q_in_bounds = within_head((rows < query_len)[:, None], DIMS, HEAD_DIM)
+    q = tl.load(q_ptrs + rows_64[:, None] * stride_qn + dims[None, :] * stride_qd, mask=q_in_bounds, other=0.0)
     k_ptrs = k_ptr + batch * stride_kb + kv_head.to(tl.int64) * stride_kh
-    k = tl.load(
-        k_ptrs + cols_64[:, None] * stride_kn + dims[None, :] * stride_kd, mask=(cols < key_len)[:, None], other=0.0
-    )
+    k_in_bounds = within_head((cols < key_len)[:, None], DIMS, HEAD_DIM)
+    k = tl.load(k_ptrs + cols_64[:, None] * stride_kn + dims[None, :] * stride_kd, mask=k_in_bounds, other=0.0)
     scores = tl.dot(q, tl.trans(k), input_precision="ieee") * softmax_scale
     if CAUSAL:
         scores = tl.where(cols[None, :] <= rows[:, None] + (key_len - query_len), scores, float("-inf"))
@@ -82,19 +81,19 @@ def output_fwd_kernel(
     stride_vb, stride_vh, stride_vn, stride_vd,
     stride_ob, stride_oh, stride_on, stride_od,
     heads_per_kv_head, query_len, key_len,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
 ):  # fmt: skip
     """O = P V, one program per tile of rows of O. Grid (query tiles, heads, batch). P as S of `scores_fwd_kernel`."""
     head = tl.program_id(1).to(tl.int64)
     batch = tl.program_id(2).to(tl.int64)
     rows = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q)
     tile_cols = tl.arange(0, BLOCK_KV)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
     row_in_bounds = (rows < query_len)[:, None]
     row_offsets = ((batch * tl.num_programs(1) + head) * query_len + rows.to(tl.int64)) * key_len
     v_base = v_ptr + batch * stride_vb + (head // heads_per_kv_head) * stride_vh
 
-    acc = tl.zeros([BLOCK_Q, HEAD_DIM], tl.float32)
+    acc = tl.zeros([BLOCK_Q, DIMS], tl.float32)
     for start in range(0, key_len, BLOCK_KV):
         cols = start + tile_cols
         in_bounds = cols < key_len
@@ -102,10 +101,11 @@ def output_fwd_kernel(
         v_ptrs = (
             v_base + tl.cast(start, tl.int64) * stride_vn + tile_cols[:, None] * stride_vn + dims[None, :] * stride_vd
         )
-        v = tl.load(v_ptrs, mask=in_bounds[:, None], other=0.0)
+        v = tl.load(v_ptrs, mask=within_head(in_bounds[:, None], DIMS, HEAD_DIM), other=0.0)
         acc = tl.dot(p, v, acc, input_precision="ieee")
     o_rows = o_ptr + batch * stride_ob + head * stride_oh + rows.to(tl.int64)[:, None] * stride_on
-    tl.store(o_rows + dims[None, :] * stride_od, acc.to(o_ptr.dtype.element_ty), mask=row_in_bounds)
+    o_in_bounds = within_head(row_in_bounds, DIMS, HEAD_DIM)
+    tl.store(o_rows + dims[None, :] * stride_od, acc.to(o_ptr.dtype.element_ty), mask=o_in_bounds)
 
 
 def rows_on_chip(key_len: int) -> dict[str, int]:
@@ -114,6 +114,12 @@ def rows_on_chip(key_len: int) -> dict[str, int]:
     block_rows = max(1, min(16, _SOFTMAX_TILE_ELEMENTS // block_keys))
     num_warps = max(4, min(16, block_rows * block_keys // 2048))
     return {"BLOCK_ROWS": block_rows, "BLOCK_KEYS": block_keys, "num_warps": num_warps}
+
+
+def tiles_of(head_dim: int, tiling: Tiling) -> dict[str, int]:
+    """The sizes of tiles, as the arguments of a kernel: DIMS is HEAD_DIM padded to a power of two."""
+    sizes = {"BLOCK_Q": tiling.block_q, "BLOCK_KV": tiling.block_kv}
+    return {"HEAD_DIM": head_dim, "DIMS": padded(head_dim), **sizes}
 
 
 def standard_forward(
@@ -137,7 +143,7 @@ def standard_forward(
     p = torch.empty_like(s)
     out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
     query_blocks = triton.cdiv(query_len, tiling.block_q)
-    tiles = {"HEAD_DIM": head_dim, "BLOCK_Q": tiling.block_q, "BLOCK_KV": tiling.block_kv}
+    tiles = tiles_of(head_dim, tiling)
     launch = {"num_warps": tiling.num_warps, "num_stages": tiling.num_stages}
 
     scores_fwd_kernel[(triton.cdiv(key_len, tiling.block_kv), query_blocks, batch * heads)](

@@ -16,7 +16,8 @@ import triton
 import triton.language as tl
 
 from kernels.attention.tiling import Tiling
-from kernels.attention.triton.standard import output_fwd_kernel, rows_on_chip, scores_fwd_kernel
+from kernels.attention.triton.flash import within_head
+from kernels.attention.triton.standard import output_fwd_kernel, rows_on_chip, scores_fwd_kernel, tiles_of
 
 
 @triton.jit
@@ -39,7 +40,7 @@ def column_sums_kernel(
     p_ptr, x_ptr, out_ptr,
     stride_xb, stride_xh, stride_xn, stride_xd,
     heads_per_kv_head, query_len, key_len,
-    HEAD_DIM: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
+    HEAD_DIM: tl.constexpr, DIMS: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_KV: tl.constexpr,
 ):  # fmt: skip
     """The sum of P^T X over the heads of a KV group, one program per tile of keys. Grid (key tiles, KV heads, batch).
 
@@ -51,9 +52,9 @@ def column_sums_kernel(
     cols = tl.program_id(0) * BLOCK_KV + tl.arange(0, BLOCK_KV)
     col_in_bounds = cols < key_len
     tile_rows = tl.arange(0, BLOCK_Q)
-    dims = tl.arange(0, HEAD_DIM)
+    dims = tl.arange(0, DIMS)
 
-    acc = tl.zeros([BLOCK_KV, HEAD_DIM], tl.float32)
+    acc = tl.zeros([BLOCK_KV, DIMS], tl.float32)
     for member in range(0, heads_per_kv_head):  # noqa: PIE808
         head = kv_head * heads_per_kv_head + member
         p_base = p_ptr + (batch * tl.num_programs(1) * heads_per_kv_head + head) * query_len * key_len
@@ -63,13 +64,13 @@ def column_sums_kernel(
             in_bounds = rows < query_len
             p_ptrs = p_base + rows[:, None] * key_len + cols[None, :]
             p = tl.load(p_ptrs, mask=in_bounds[:, None] & col_in_bounds[None, :], other=0.0)
-            x = tl.load(
-                x_base + rows[:, None] * stride_xn + dims[None, :] * stride_xd, mask=in_bounds[:, None], other=0.0
-            )
+            x_in_bounds = within_head(in_bounds[:, None], DIMS, HEAD_DIM)
+            x = tl.load(x_base + rows[:, None] * stride_xn + dims[None, :] * stride_xd, mask=x_in_bounds, other=0.0)
             acc = tl.dot(tl.trans(p), x, acc, input_precision="ieee")
     out_row = (batch * tl.num_programs(1) + kv_head) * key_len + cols
     out_ptrs = out_ptr + out_row[:, None] * HEAD_DIM + dims[None, :]
-    tl.store(out_ptrs, acc.to(out_ptr.dtype.element_ty), mask=col_in_bounds[:, None])
+    out_in_bounds = within_head(col_in_bounds[:, None], DIMS, HEAD_DIM)
+    tl.store(out_ptrs, acc.to(out_ptr.dtype.element_ty), mask=out_in_bounds)
 
 
 def standard_backward(
@@ -92,7 +93,7 @@ def standard_backward(
     dp, ds = torch.empty_like(p), torch.empty_like(p)
     dq, dk, dv = (torch.empty(t.shape, dtype=t.dtype, device=t.device) for t in (q, k, v))
     query_blocks, key_blocks = triton.cdiv(query_len, tiling.block_q), triton.cdiv(key_len, tiling.block_kv)
-    tiles = {"HEAD_DIM": head_dim, "BLOCK_Q": tiling.block_q, "BLOCK_KV": tiling.block_kv}
+    tiles = tiles_of(head_dim, tiling)
     launch = {"num_warps": tiling.num_warps, "num_stages": tiling.num_stages}
 
     def summed_over_queries(weights: torch.Tensor, x: torch.Tensor, out: torch.Tensor) -> None:

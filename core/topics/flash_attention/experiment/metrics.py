@@ -75,9 +75,9 @@ def training_metrics(moved: Mapping[str, int]) -> Metrics:
 
 
 def tile_flop_metrics(plan: Plan, standard: Traced, flash: Traced) -> Metrics:
-    """FLOPs of whole tiles, by the tiles that were loaded: two products of block_q x block_kv x head_dim each."""
+    """FLOPs of whole tiles, by the tiles that were loaded: two products of block_q x block_kv x tile_dim each."""
     params = plan.params
-    product = 2 * params.block_q * params.block_kv * params.head_dim
+    product = 2 * params.block_q * params.block_kv * params.tile_dim
     scores, _, output = standard.launches
     standard_flops = product * (tiles_visited(scores, "k_ptr") + tiles_visited(output, "v_ptr"))
     flash_flops = product * (tiles_visited(flash.launches[0], "k_ptr") + tiles_visited(flash.launches[0], "v_ptr"))

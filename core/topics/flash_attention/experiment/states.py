@@ -42,6 +42,8 @@ def softmax_states(flash: Launch, params: FlashAttentionParams) -> SoftmaxStates
     maximum, total, accumulator = (
         _rows_of_first_head(flash.watched.get(name), params) for name in ("m_i", "l_i", "acc")
     )
+    if accumulator is not None:
+        accumulator = np.ascontiguousarray(accumulator[..., : params.head_dim])  # without the padding of the head
     too_large = accumulator is not None and accumulator.nbytes > _LARGEST_ACCUMULATOR_BYTES
     return SoftmaxStates(
         maximum=None if maximum is None else maximum * np.float32(math.log(2)),

@@ -119,9 +119,9 @@ def _accesses_alone(launch: Launch) -> Launch:
 
 
 def _affordable_states(problem: Problem) -> tuple[str, ...]:
-    """m and l always; acc, which is head_dim times as large, if all its iterations fit the limit."""
+    """m and l always; acc, which is tile_dim times as large, if all its iterations fit the limit."""
     params = problem.params
     q_blocks = block_count(params.seq_len, params.block_q)
     row_states = q_blocks * params.block_q * block_count(params.key_len, params.block_kv)
-    fits = row_states * (params.head_dim + 2) * 4 <= _WATCH_LIMIT_BYTES
+    fits = row_states * (params.tile_dim + 2) * 4 <= _WATCH_LIMIT_BYTES
     return ("m_i", "l_i", "acc") if fits else ("m_i", "l_i")

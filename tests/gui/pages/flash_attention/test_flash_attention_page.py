@@ -45,6 +45,18 @@ def traced(page: FlashAttentionPage, qtbot: Any) -> FlashAttentionPage:
     return page
 
 
+def test_that_the_page_says_what_the_command_line_says_about_a_shape(page: FlashAttentionPage) -> None:
+    assert page.remarks.isHidden()
+    unusual = FlashAttentionParams(seq_len=100, kv_len=40, head_dim=80)
+    show(page, unusual)
+    remarks = [str(remark.text) for remark in page.topic.remarks(unusual)]
+    assert len(remarks) == 2
+    assert not page.remarks.isHidden()
+    assert all(remark in page.remarks.text() for remark in remarks)
+    show(page, PARAMS)
+    assert page.remarks.isHidden()
+
+
 def badges(page: FlashAttentionPage) -> list[Provenance | None]:
     return [page.cards[key].badge.provenance for key in ("schedule", "traffic", "accesses", "comparison")]
 

@@ -183,8 +183,10 @@ def test_that_position_ids_stand_under_their_tokens(page: MasksPage) -> None:
         ("0", "0", "0", "1", "2", "3"),
         ("0", "0", "0", "1", "0", "1"),
     ]
+    assert "Rotary embeddings see distances" in page.positions.caption.text()
     page.form.propose(MasksParams(preset="t5-cross"))
     assert page.positions.model.rowCount() == 1
+    assert page.positions.caption.text().startswith("Cross-attention")
 
 
 def test_that_the_code_is_copied_for_each_target(page: MasksPage) -> None:

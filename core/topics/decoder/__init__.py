@@ -4,7 +4,7 @@ from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.decoder.claims import CLAIMS
 from core.topics.decoder.params import DecoderParams
-from core.topics.decoder.plan import plan
+from core.topics.decoder.plan import plan, remarks
 from core.topics.decoder.result import DecoderResult
 
 TOPIC = Topic(
@@ -14,4 +14,5 @@ TOPIC = Topic(
     experiment="core.topics.decoder.experiment:run",
     claims=CLAIMS,
     result=DecoderResult,
+    remarks=remarks,
 )

@@ -51,9 +51,10 @@ def inputs_of(params: DecoderParams) -> Inputs:
         prompt = sequence(source, ids, after=(EOS,))
         answer = sequence(target, ids, before=BOS)
         return Inputs(None, prompt.then(answer), 0, len(prompt), expected)
-    padded = sequence(source, ids, after=(EOS, *[PAD] * params.padding))
+    end = () if params.memory_is_padding else (EOS,)
+    padded = sequence(source, ids, after=(*end, *[PAD] * params.padding))
     decoded = sequence(target, ids, before=BOS) if params.has_decoder else None
-    return Inputs(padded, decoded, len(source) + 1, 0, expected)
+    return Inputs(padded, decoded, len(source) + len(end), 0, expected)
 
 
 def perturbation_of(params: DecoderParams, inputs: Inputs) -> Perturbation | None:

@@ -25,8 +25,9 @@ class DecoderParams(Params):
     source: str = text(
         "the cat sat on a mat",
         label=tr_in("text of the decoder page", "Source"),
-        help=tr("The text that the encoder reads."),
+        help=tr("The text that the encoder reads. Empty: padding alone, as in a row of a batch that has no source."),
         group=tr("Text"),
+        if_empty=tr("padding alone"),
     )
     target: str = text(
         "mat a on sat cat the",
@@ -156,8 +157,11 @@ class DecoderParams(Params):
 
     @model_validator(mode="after")
     def _combination_is_possible(self) -> Self:
-        for field in (SOURCE, TARGET) if self.has_decoder else (SOURCE,):
+        texts = (SOURCE, TARGET) if self.has_decoder else (SOURCE,)
+        for field in texts[1:] if self.memory_is_padding else texts:
             _check_text(field, split(getattr(self, field), self.tokens), self.tokens)
+        if self.memory_is_padding:
+            self._check_padding()
         if self.perturbs and self.position >= self.changeable_tokens:
             raise InvalidParams(
                 tr(
@@ -171,6 +175,26 @@ class DecoderParams(Params):
                 "position",
             )
         return self
+
+    def _check_padding(self) -> None:
+        if not self.padding:
+            raise InvalidParams(
+                tr(
+                    "The source is empty and has no padding, so there is no memory to attend to: type at least one "
+                    "word, or set padding for a memory of padding alone."
+                ),
+                "source",
+            )
+        if self.perturb == SOURCE:
+            raise InvalidParams(
+                tr("The source is padding alone, and padding is not replaced: change a token in the target, or none."),
+                "perturb",
+            )
+
+    @property
+    def memory_is_padding(self) -> bool:
+        """Whether the cross-attention has no key to see: the source is empty, and its padding is all there is."""
+        return self.has_cross_attention and not split(self.source, self.tokens)
 
     @property
     def width(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.contracts.result import Message
 from core.contracts.text import Text, tr
 from core.topics.decoder.flow import Flow, Node, flow_of
 from core.topics.decoder.inputs import Inputs, Perturbation, inputs_of, perturbation_of
@@ -101,6 +102,18 @@ def plan(params: DecoderParams) -> Plan:
     perturbation = perturbation_of(params, inputs)
     reach = {} if perturbation is None else reach_of(flow, masks, perturbation.stack, perturbation.position)
     return Plan(params, inputs, flow, masks, _parts(flow), perturbation, reach)
+
+
+def remarks(params: DecoderParams) -> tuple[Message, ...]:
+    """What is unusual about the texts, for the page and the command line."""
+    if not params.memory_is_padding:
+        return ()
+    text = tr(
+        "The source is padding alone: no query of the cross-attention sees a key, nor does one of the encoder. A "
+        "softmax would divide 0 by 0; a run shows what each implementation makes of it (NaN, zeros or a mean of "
+        "padding)."
+    )
+    return (Message("warning", text),)
 
 
 def masks_of(params: DecoderParams, inputs: Inputs) -> dict[str, NDArray[np.bool_]]:

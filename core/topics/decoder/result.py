@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Self
 
 from core.comparison import ErrorCheck
@@ -86,6 +87,29 @@ class Prediction:
     is_right: bool
 
 
+class Outcome(StrEnum):
+    """What comes out of an attention that sees no key: NaN, zeros, the mean of all values, or something else.
+
+    Of a layer, ZEROS says that it goes on as if its attention had given zeros.
+    """
+
+    NAN = "nan"
+    ZEROS = "zeros"
+    MEAN = "mean"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class EmptyMemory:
+    """What one implementation makes of a memory of padding alone; `nan_rows` of `rows` have a NaN."""
+
+    impl: str
+    label: Text
+    outcome: str
+    nan_rows: int
+    rows: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecoderResult(Result):
     """The result of a run. Node ids are those of plan(params).flow.nodes; source and target positions are those of
@@ -102,6 +126,7 @@ class DecoderResult(Result):
     training_loss  float32 [steps]: nats per token, when weights = 'reversal'.
     checks         'encoder', 'block', 'output' and 'torch.nn' against torch.nn's layers or float64.
     predictions    the most probable next token at each target position.
+    empty_memory   with a memory of padding alone: what each implementation makes of it.
 
     Metrics:
       parameters, flops, embedding.elements, {encoder,decoder}.parameters,
@@ -120,6 +145,7 @@ class DecoderResult(Result):
       gradient.{kernel,float32}_error       the full gradient in float32, by our kernels and by PyTorch, against float64
       shorter.query_len, shorter.error_torch      the same with the last target token left out
       block.attentions, decoder_only.{attentions,parameters,error_torch}   the decoder-only block beside this one
+      empty_memory.{impl}.nan_rows          rows with NaN, with a memory of padding alone
       accuracy.typed                        share of the typed target that the model predicts correctly
       accuracy.held_out, training.{steps,seconds,loss}, cross.weight_on_wanted   with weights = 'reversal'
     """
@@ -134,6 +160,7 @@ class DecoderResult(Result):
     training_loss: Array | None = None
     checks: tuple[ErrorCheck, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    empty_memory: tuple[EmptyMemory, ...] = ()
 
     def is_run_of(self, params: Params) -> bool:
         """Whether the tensors are those of `params`. They do not depend on the replaced token."""

@@ -13,10 +13,12 @@ from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.page.state import PageState
 from gui.pages.decoder import highlights, view_data
+from gui.pages.decoder.empty_memory_table import EmptyMemoryTable
 from gui.pages.decoder.flow_graph import FlowGraph
 from gui.pages.decoder.layout import diagram_of, shown_place
 from gui.pages.decoder.view_data import provenance
 from gui.pages.decoder.views import CHANGE, COST, GRADIENT, AttentionPair, BadgedStrip, LensedDiagram, TensorView
+from gui.widgets.remark_strip import RemarkStrip
 from gui.widgets.switcher import Switcher
 from gui.zoom import Px
 
@@ -35,7 +37,7 @@ _TENSOR_HELP = tr(
 )
 _ROW_PX = Px(420)
 """The minimum height at which the diagram is legible; a lower window scrolls."""
-TENSOR, INTO_MEMORY, EVERY_TOKEN = range(3)
+TENSOR, INTO_MEMORY, EVERY_TOKEN, EMPTY_MEMORY = range(4)
 _FIRST_NODES = ("decoder.cross.heads", "decoder.self.heads", "memory")
 
 
@@ -52,17 +54,20 @@ class DecoderPage(Page[Plan, DecoderResult]):
             tr("Run (F5) to see the gradient from each output position into each memory position.")
         )
         self.influence = TokenMap(tr("Run (F5) to see the effect of replacing each token in turn."))
+        self.remarks, self.empty_memory = RemarkStrip(), EmptyMemoryTable()
         self.views = Switcher(
             [
                 ("tensor", tr("Tensor"), self.tensor),
                 ("gradient", tr("Gradient"), self.gradient),
                 ("every-token", tr("Every token"), self.influence),
+                ("empty-memory", tr("Empty memory"), self.empty_memory),
             ],
             "tensor_view",
         )
         half_px = _ROW_PX // 2 - 4
         return (
             Strip(self.tokens),
+            Strip(self.remarks),
             CardSpec("block", self.block, tr("The block"), _BLOCK_HELP, width=6, minimum_px=_ROW_PX),
             CardSpec(
                 "attention", self.attention, tr("Attention"), _ATTENTION_HELP, column=1, width=5, minimum_px=half_px
@@ -121,6 +126,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self._drawn_tensor = None
         self.gradient.set_pages(view_data.gradient_pages(plan, run))
         self.influence.set_pages(view_data.influence_pages(plan, run))
+        self.remarks.set_remarks(self.topic.remarks(plan.params))
+        self.empty_memory.show_rows(plan, run)
         self._draw_highlights()
         self._drop_stale_selection(plan)
 
@@ -217,7 +224,8 @@ class DecoderPage(Page[Plan, DecoderResult]):
         self.cards["block"].set_provenance(block or Provenance.MODELLED)
         self.tokens.badge.set_provenance(change or table or Provenance.MODELLED)
         self.cards["attention"].set_provenance(attention or Provenance.MODELLED)
-        below = {TENSOR: attention, INTO_MEMORY: gradient, EVERY_TOKEN: table}
+        empty = provenance(run, "empty_memory.sdpa.nan_rows")
+        below = {TENSOR: attention, INTO_MEMORY: gradient, EVERY_TOKEN: table, EMPTY_MEMORY: empty}
         self.cards["tensor"].set_provenance(below[self.views.index])
 
     # User actions

@@ -23,6 +23,11 @@ _SWAPS = tuple(f"{swap}_swap.{letter}_change" for swap in ("memory", "stream") f
 def not_encoder_decoder(result: DecoderResult) -> Finding | None:
     """The finding for a run whose model has no cross-attention, else None."""
     kind = result.params.kind
+    if result.params.memory_is_padding:
+        return Finding(
+            Verdict.NOT_TESTED,
+            tr("Every source token is padding, so no query of the cross-attention sees a key: type a source."),
+        )
     if kind == ENCODER_DECODER:
         return None
     return Finding(

@@ -16,7 +16,8 @@ from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
 from core.interpreter import require_triton
 from core.topics.decoder.experiment import metrics
-from core.topics.decoder.experiment.checks import check_all
+from core.topics.decoder.experiment.checks import check_all, check_output
+from core.topics.decoder.experiment.empty_memory import empty_memory
 from core.topics.decoder.experiment.influence import changes, gradient_flow, swaps, token_changes
 from core.topics.decoder.experiment.passes import (
     Recorded,
@@ -56,6 +57,9 @@ def run(params: DecoderParams, device: str) -> ExperimentRun:
     )
     yield Partial(builder.result)
     yield from phase(middle, 0.9, lambda progress: _add_influence(builder, scene, progress))
+    if params.memory_is_padding:
+        yield from phase(0.9, 1.0, lambda progress: _add_empty_memory(builder, scene, recorded))
+        return builder.result
     if params.has_cross_attention:
         yield from phase(0.9, 0.98, lambda progress: _add_memory(builder, scene, in_parts(progress, 2)))
     yield from phase(0.98, 1.0, lambda progress: _add_variant(builder, scene, recorded, progress))
@@ -75,7 +79,7 @@ def _add_flow(builder: Builder, scene: Scene, planned: Plan, progress: ProgressC
         lines=tuple(line for kernel in traffic.values() for line in kernel.lines),
         sources=tuple(dict.fromkeys(source for kernel in traffic.values() for source in kernel.sources)),
     )
-    checks = check_all(scene, recorded)
+    checks = (check_output if scene.params.memory_is_padding else check_all)(scene, recorded)
     builder.add(metrics.checks(checks, scene.device), checks=checks.checks)
     if scene.inputs.target is not None:
         predictions = predictions_of(scene.inputs, recorded.tensors["logits"])
@@ -93,6 +97,12 @@ def _add_flow(builder: Builder, scene: Scene, planned: Plan, progress: ProgressC
 def _add_influence(builder: Builder, scene: Scene, progress: ProgressCallback) -> None:
     every_token = token_changes(scene, progress)
     builder.add(metrics.influence(every_token, scene.inputs, scene.device), influence=every_token.influence)
+
+
+def _add_empty_memory(builder: Builder, scene: Scene, recorded: Recorded) -> None:
+    """What each implementation makes of it, instead of what depends on a memory that is seen."""
+    rows = empty_memory(scene, recorded)
+    builder.add(metrics.empty_memory(rows, scene.device), empty_memory=rows)
 
 
 def _add_memory(builder: Builder, scene: Scene, progress: ProgressCallback) -> None:

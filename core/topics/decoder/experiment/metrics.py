@@ -15,7 +15,7 @@ from core.topics.decoder.experiment.weights import LONGEST_TRAINED, Trained
 from core.topics.decoder.inputs import Inputs
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
-from core.topics.decoder.result import BLOCK, FLOAT64, TORCH, Attention, Prediction
+from core.topics.decoder.result import BLOCK, FLOAT64, TORCH, Attention, EmptyMemory, Prediction
 
 Metrics = dict[str, Metric]
 _MEMORY_NOTE = tr("largest difference between the input of torch's cross-attention and the memory")
@@ -75,9 +75,10 @@ def attention(attentions: Mapping[str, Attention], visible: Mapping[str, int], d
         for direction, count in traffic.items():
             metrics[f"{name}.{direction}_bytes"] = Metric(float(count), "bytes", Provenance.TRACED, tr("by its kernel"))
         _, query_len, key_len = attention.probabilities.shape
-        error = float(np.abs(attention.probabilities.sum(-1) - 1).max())
-        note = tr("probabilities from the log-sum-exp of the kernel")
-        metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
+        if visible[name]:
+            error = float(np.abs(attention.probabilities.sum(-1) - 1).max())
+            note = tr("probabilities from the log-sum-exp of the kernel")
+            metrics[f"{name}.row_sum_error"] = Metric(error, "", _kernel(device), note)
         metrics[f"{name}.query_len"] = Metric(float(query_len), "tokens", Provenance.TRACED)
         metrics[f"{name}.key_len"] = Metric(float(key_len), "tokens", Provenance.TRACED, tr("with padding"))
         metrics[f"{name}.visible_keys"] = Metric(
@@ -148,7 +149,8 @@ def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
     if source is not None:
         visible = inputs.source_visible
         columns = slice(None) if target is not None else slice(visible)
-        counts["source"] = _cells_and_changed(source[:visible, columns])
+        if visible:
+            counts["source"] = _cells_and_changed(source[:visible, columns])
         counts["pads"] = _cells_and_changed(source[visible:, columns])
     metrics = {}
     for name, (cells, changed) in counts.items():
@@ -158,11 +160,22 @@ def influence(changes: TokenChanges, inputs: Inputs, device: str) -> Metrics:
         metrics[f"{name}.changed"] = Metric(
             float(changed), "pairs", _measured(device), tr("(replaced token, output position), changed")
         )
-    if changes.self_attention is not None:
+    if changes.self_attention is not None and inputs.source_visible:
         metrics["source.decoder_self_changed"] = Metric(
             float(changes.self_attention.sum()), "", _measured(device), tr("positions of the masked self-attention")
         )
     return metrics
+
+
+def empty_memory(rows: Sequence[EmptyMemory], device: str) -> Metrics:
+    """Rows with NaN by implementation, where no query sees a key."""
+    note = tr("queries that see no key, all heads")
+    return {
+        f"empty_memory.{row.impl}.nan_rows": Metric(
+            float(row.nan_rows), "", _kernel(device) if row.impl == "kernel" else _measured(device), note
+        )
+        for row in rows
+    }
 
 
 def swaps(changes: Mapping[str, Mapping[str, float]], device: str) -> Metrics:

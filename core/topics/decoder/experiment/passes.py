@@ -98,7 +98,12 @@ def _without_pads(visible_keys: int, *, causal: bool) -> MaskDescription:
 def torch_attention(
     name: str, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool, visible_keys: int
 ) -> torch.Tensor:
-    """Attention by PyTorch's matmul and softmax in the dtype of q: differentiable, and the reference in float64."""
+    """Attention by PyTorch's matmul and softmax in the dtype of q: differentiable, and the reference in float64.
+
+    Without a visible key it gives zeros, as the kernels do, instead of the NaN of a softmax of nothing.
+    """
+    if not visible_keys:
+        return torch.zeros_like(q)
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     hidden = (torch.arange(k.shape[1], device=q.device) >= visible_keys).expand(q.shape[1], -1)
     if causal:

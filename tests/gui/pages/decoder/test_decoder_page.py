@@ -9,8 +9,10 @@ from PySide6.QtWidgets import QApplication
 
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
+from core.contracts.text import verbatim
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
+from core.topics.decoder.result import DecoderResult, EmptyMemory, Outcome
 from gui.pages.decoder import DecoderPage
 from tests.gui.pages.decoder.decoder_result import decoder_result
 
@@ -39,6 +41,24 @@ def test_that_the_plan_draws_both_attentions_and_decoder_only_has_no_cross_atten
     page.form.propose(CHANGED.changed(kind="decoder-only"))
     assert "decoder.self.heads" in page.diagram.graph.by_id
     assert not any("cross" in node or node == "memory" for node in page.diagram.graph.by_id)
+
+
+def test_that_a_memory_of_padding_is_remarked_on_and_its_outcomes_are_listed(page: DecoderPage) -> None:
+    assert page.remarks.isHidden()
+    assert page.empty_memory.is_empty
+    empty = CHANGED.changed(source="")
+    page.form.propose(empty)
+    assert not page.remarks.isHidden()
+    assert page.remarks.text() == str(page.topic.remarks(empty)[0].text)
+    rows = (
+        EmptyMemory("naive", verbatim("softmax"), Outcome.NAN, 4, 4),
+        EmptyMemory("sdpa", verbatim("SDPA"), Outcome.ZEROS, 0, 4),
+    )
+    page.show_result(DecoderResult(params=empty, empty_memory=rows))
+    assert page.empty_memory.rows == rows
+    assert page.empty_memory.model.columns[1].text(rows[0]) == "NaN"
+    page.form.propose(CHANGED)
+    assert page.remarks.isHidden()
 
 
 def test_that_clicking_a_token_changes_the_parameters_and_runs_again_only_after_a_run(

@@ -21,6 +21,7 @@ Torch, in workers only. transformers takes one to four seconds to import, so fun
 - `small_model` `small_model(config, progress) -> SmallModel`: the shipped one, or loaded from the cache, or trained
 - `ship`        `ship(folder)`: trains the model that comes with the program (`make model`)
 - `folder`      `open_folder(path) -> SmallModel`: the user's own Hugging Face model folder
+- `opening`     `open_model(folder, dtype, config) -> SmallModel`: that folder, or the small model without one
 - `folder_files` `inspect(path) -> FolderFiles`, `check_fits(files)`: a model folder by its files alone, before a run
 - `folder_config` `size_problem(config)`, `least_parameters(config)`: the sizes in a config.json, and their bounds
 - `data`        `task_batches(...)`, `batch_loss`, `Batch`: examples as token ids; prompt tokens carry no loss

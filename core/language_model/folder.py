@@ -17,6 +17,7 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, listed, quoted, tr, tr_plural
+from core.language_model.dtypes import FLOAT32
 from core.language_model.folder_files import FolderFiles, check_fits, check_parameters_fit, inspect
 from core.language_model.libraries import import_transformers, silent_transformers
 from core.language_model.model import ATTENTION, parameter_count
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 PHASE = tr("opening the model folder")
 
 
-def open_folder(path: str | Path, progress: ProgressCallback | None = None, field: str | None = None) -> SmallModel:
-    """The causal language model of a folder, on the CPU in float32, with its tokenizer.
+def open_folder(
+    path: str | Path, progress: ProgressCallback | None = None, field: str | None = None, dtype: str = FLOAT32
+) -> SmallModel:
+    """The causal language model of a folder, on the CPU in `dtype`, with its tokenizer.
 
     `field` is the parameter that errors name. Raises InvalidParams with one sentence if the path is no readable folder;
     if the folder is incomplete or damaged; if it holds only pickled, quantized or adapter weights; if transformers does
@@ -44,12 +47,12 @@ def open_folder(path: str | Path, progress: ProgressCallback | None = None, fiel
     if progress is not None:
         progress(0, 3, PHASE)
     _check_architecture(files)
-    check_fits(files)
-    _check_built_size(files)
+    check_fits(files, dtype)
+    _check_built_size(files, dtype)
     tokenizer = _loaded(files, tr("tokenizer"), lambda: _tokenizer(files.folder))
     if progress is not None:
         progress(1, 3, PHASE)
-    model = _loaded(files, tr("model"), lambda: _model(files))
+    model = _loaded(files, tr("model"), lambda: _model(files, dtype))
     _check_vocabulary(files, model, tokenizer)
     if progress is not None:
         progress(3, 3, PHASE)
@@ -105,7 +108,7 @@ def _check_architecture(files: FolderFiles) -> None:
         )
 
 
-def _check_built_size(files: FolderFiles) -> None:
+def _check_built_size(files: FolderFiles, dtype: str) -> None:
     """Raises InvalidParams if the model that transformers will build exceeds the free memory.
 
     Sizes that the configuration leaves out have the library's defaults, and weights that the files lack are allocated.
@@ -115,10 +118,11 @@ def _check_built_size(files: FolderFiles) -> None:
     try:
         with silent_transformers(), seeded(0), torch.device("meta"):
             config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
-            parameters = parameter_count(AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION))
+            model = AutoModelForCausalLM.from_config(config, attn_implementation=_attention(config))
+            parameters = parameter_count(model)
     except Exception:  # loading the model says why
         return
-    check_parameters_fit(files, parameters)
+    check_parameters_fit(files, parameters, dtype)
 
 
 def _check_vocabulary(files: FolderFiles, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -151,7 +155,7 @@ def _loaded(files: FolderFiles, part: Text, load: Any) -> Any:
     except (TilescopeError, MemoryError):
         raise
     except Exception as error:
-        reason = (first_line(error) or type(error).__name__)[:160].rstrip(".")
+        reason = (_first_sentence(error) or type(error).__name__)[:200].rstrip(".")
         raise files.error(
             tr(
                 "The model folder {folder} has a {part} that transformers could not load ({reason}): save it again "
@@ -169,16 +173,34 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def _model(files: FolderFiles) -> Any:
+def _first_sentence(error: Exception) -> str:
+    """The first line of the message; the next one too where the first only introduces it, as validators do."""
+    first = first_line(error)
+    if not first.endswith(":"):
+        return first
+    rest = str(error).partition(first)[2].split("\n", 2)
+    return " ".join([first, *(line.strip() for line in rest[1:2])])
+
+
+def _attention(config: Any) -> str:
+    """The attention implementation: that of PyTorch where the architecture has it. Gemma 2 and gpt-oss do not."""
     from transformers import AutoModelForCausalLM
 
+    supported = getattr(AutoModelForCausalLM._model_mapping.get(type(config), None), "_supports_sdpa", True)
+    return ATTENTION if supported else "eager"
+
+
+def _model(files: FolderFiles, dtype: str) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     model, report = AutoModelForCausalLM.from_pretrained(
         files.folder,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
-        dtype=torch.float32,
-        attn_implementation=ATTENTION,
+        dtype=getattr(torch, dtype),
+        attn_implementation=_attention(config),
         output_loading_info=True,
     )
     absent = sorted(report["missing_keys"])

@@ -13,6 +13,7 @@ from core.contracts.errors import InvalidParams
 from core.contracts.text import Text, tr, tr_plural
 from core.files import NotRegular, TooLarge, read_object, reason_of
 from core.hardware.host import host_facts
+from core.language_model.dtypes import DTYPE_BYTES, FLOAT32
 from core.language_model.folder_config import MAX_CONFIG_BYTES, least_parameters, size_problem
 from core.paths import expanded
 
@@ -28,7 +29,6 @@ _MAX_FILES = 10_000
 """Of the folder. The largest public models have a few hundred shards."""
 
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
-_FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def read_config(path: str | Path, field: str | None = None) -> dict[str, Any]:
     return _config(folder, field)
 
 
-def check_fits(files: FolderFiles) -> None:
-    """Raises InvalidParams if the model needs more than the free memory in float32, by its weights or by the sizes in
+def check_fits(files: FolderFiles, dtype: str = FLOAT32) -> None:
+    """Raises InvalidParams if the model needs more than the free memory in `dtype`, by its weights or by the sizes in
     its configuration, or if it has fewer weights than these sizes need."""
     described = least_parameters(files.config)
-    check_parameters_fit(files, max(files.parameters, described))
+    check_parameters_fit(files, max(files.parameters, described), dtype)
     if described > files.parameters:
         raise files.error(
             tr(
@@ -135,16 +135,17 @@ def check_fits(files: FolderFiles) -> None:
         )
 
 
-def check_parameters_fit(files: FolderFiles, parameters: int) -> None:
-    """Raises InvalidParams if a model of the folder with so many parameters exceeds the free memory in float32."""
-    needed, free = parameters * _FLOAT32_BYTES, host_facts().available_memory_bytes
+def check_parameters_fit(files: FolderFiles, parameters: int, dtype: str = FLOAT32) -> None:
+    """Raises InvalidParams if a model of the folder with so many parameters exceeds the free memory in `dtype`."""
+    needed, free = parameters * DTYPE_BYTES[dtype], host_facts().available_memory_bytes
     if needed > free:
         raise files.error(
             tr(
                 "The model folder {folder} holds a model of {parameters:,} parameters, which needs {needed:.1f} GiB in "
-                "float32, but only {free:.1f} GiB of memory are free: use a smaller model.",
+                "{dtype}, but only {free:.1f} GiB of memory are free: use a smaller model.",
                 parameters=parameters,
                 needed=needed / 2**30,
+                dtype=dtype,
                 free=free / 2**30,
                 folder=str(files.folder),
             )

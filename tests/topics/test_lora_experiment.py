@@ -35,8 +35,8 @@ from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.table_task import TableTask, table_task
 from core.language_model.torch_state import torch_threads
-from core.topics.lora import TOPIC, experiment
-from core.topics.lora.experiment import checks
+from core.topics.lora import TOPIC
+from core.topics.lora.experiment import after_training, checks
 from core.topics.lora.experiment.allocator import max_relative_difference
 from core.topics.lora.experiment.runs import adalora_run, held_out_rows, lora_run, rows_loss
 from core.topics.lora.matrices import small_model_matrices
@@ -73,7 +73,7 @@ def task(trained: SmallModel) -> TableTask:
 def tiny_instead(data_dir: Path, trained: SmallModel) -> Any:
     patch = pytest.MonkeyPatch()
     patch.setenv("TILESCOPE_DATA_DIR", str(data_dir))
-    patch.setattr(experiment, "STANDARD", TINY)
+    patch.setattr(import_module("core.topics.lora.experiment.setting"), "STANDARD", TINY)
     patch.setattr(import_module("core.topics.lora.plan"), "STANDARD", TINY)
     yield
     patch.undo()
@@ -390,8 +390,8 @@ def broken(*_: Any, **__: Any) -> Any:
 @pytest.mark.parametrize(
     ("module", "name", "message", "kept"),
     [
-        (experiment, "measure_updates", "The updates could not be measured: out of memory.", "merge.max_abs_error"),
-        (experiment, "exact_match", "Held-out rows could not be answered: out of memory.", "merge.max_abs_error"),
+        (after_training, "measure_updates", "The updates could not be measured: out of memory.", "merge.max_abs_error"),
+        (after_training, "exact_match", "Held-out rows could not be answered: out of memory.", "merge.max_abs_error"),
         (checks, "merge_error", "Merged weights could not be compared: out of memory.", "energy_in_rank"),
     ],
     ids=["updates", "answers", "merging"],
@@ -507,7 +507,7 @@ def test_that_copies_that_do_not_fit_are_refused_before_one_is_made(
     if whole:
         needed += 12 * sum(matrix.rows * matrix.columns for matrix in small_model_matrices(TINY))
     monkeypatch.setattr(memory_check, "host_facts", lambda: SimpleNamespace(available_memory_bytes=needed - 1))
-    monkeypatch.setattr(experiment, "lora_run", broken)
+    monkeypatch.setattr(import_module("core.topics.lora.experiment"), "lora_run", broken)
     with pytest.raises(InvalidParams, match=f"Training {copies} copies of this model") as refused:
         finished(compare_full=whole)
     assert refused.value.field == field

@@ -40,12 +40,13 @@ def schedules(draw: Any) -> Schedule:
     target = draw(st.integers(1, 12))
     first = draw(st.integers(target, 20))
     matrices = draw(st.integers(1, 40))
-    return Schedule(first * matrices, target * matrices, steps, tinit, tfinal, draw(st.integers(1, 30)))
+    delta_t, trained = draw(st.integers(1, 30)), draw(st.integers(1, 300))
+    return Schedule(first * matrices, target * matrices, steps, tinit, tfinal, delta_t, trained)
 
 
 @given(schedules())
 def test_that_the_budget_falls_from_the_first_rank_to_the_target_and_never_rises(schedule: Schedule) -> None:
-    curve = schedule.curve()
+    curve = schedule.curve(schedule.total)
     assert (np.diff(curve) <= 0).all()
     assert schedule.budget(0) == schedule.first
     assert (curve[: schedule.tinit] == schedule.first).all()
@@ -57,9 +58,9 @@ def test_that_budget_and_allocations_are_those_of_peft(schedule: Schedule) -> No
     theirs = RankAllocator.__new__(RankAllocator)
     theirs.init_bgt, theirs.target_bgt = schedule.first, schedule.target
     theirs.peft_config = SimpleNamespace(
-        tinit=schedule.tinit, tfinal=schedule.tfinal, total_step=schedule.steps, deltaT=schedule.delta_t
+        tinit=schedule.tinit, tfinal=schedule.tfinal, total_step=schedule.total, deltaT=schedule.delta_t
     )
-    for step in range(1, schedule.steps + 1):
+    for step in range(1, schedule.total + 1):
         budget, masks = theirs.budget_schedule(step)
         assert schedule.budget(step) == budget
         # The tuner forces the last one, and afterwards the allocator is not asked any more.

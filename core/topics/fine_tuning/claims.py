@@ -8,13 +8,14 @@ import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, verbatim
+from core.language_model.dtypes import BFLOAT16, FLOAT16, FLOAT32
 from core.topics.fine_tuning.methods import METHODS, MethodId
 from core.topics.fine_tuning.result import EVIDENCE_KINDS, FineTuningResult
 
 _PREFIX, _PROMPT, _V2 = MethodId.PREFIX_TUNING, MethodId.PROMPT_TUNING, MethodId.P_TUNING_V2
 _QLORA = MethodId.QLORA
-_ROUNDING = 1e-4
-"""Allowed float32 rounding of a gradient, as a share of its norm."""
+_GRADIENT_ROUNDING = {FLOAT32: 1e-4, BFLOAT16: 2e-2, FLOAT16: 3e-3}
+"""Allowed rounding of a gradient in the dtype of the weights, as a share of its norm."""
 
 _SAME_LOSS = 1e-4
 _MIN_SHARE, _MAX_SHARE = 0.001, 0.03
@@ -134,6 +135,13 @@ def prefix_stands_first(result: FineTuningResult) -> Finding:
     tokens_text = (
         tr("The mask between the tokens is causal.") if causal else tr("The mask between the tokens is not causal.")
     )
+    cut = sorted(layer for window in method.window_masks if window.cuts(len(prefix)) for layer in window.layers)
+    if is_first and cut:
+        windows = tr(
+            "In layers {layers} a sliding window hides part of the prefix from some queries.",
+            layers=listed(map(str, cut)),
+        )
+        return Finding(Verdict.HOLDS_WITH_LIMIT, sentences(columns_text, windows))
     holds = is_first and causal and prefix_mask.all()
     return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, sentences(columns_text, tokens_text))
 
@@ -249,7 +257,7 @@ def gradients_go_through_four_bits(result: FineTuningResult) -> Finding:
         and weights.with_gradient == 0
         and bool(summary.frozen_unchanged)
         and layer_input.with_gradient > 0
-        and difference <= _ROUNDING * layer_input.norm
+        and difference <= _GRADIENT_ROUNDING[result.params.dtype] * layer_input.norm
     )
     return Finding(Verdict.HOLDS if holds else Verdict.DOES_NOT_HOLD, evidence)
 

@@ -7,11 +7,12 @@ from typing import Self
 from pydantic import model_validator
 
 from core.contracts.errors import InvalidParams
-from core.contracts.params import Params, choice, number, text
+from core.contracts.params import Params, choice, number, switch, text
 from core.contracts.text import listed, quoted, tr, tr_in
+from core.language_model.dtypes import dtype_param
+from core.language_model.target_modules import ALL, target_parameters_param
 from core.topics.fine_tuning.methods import METHODS, MethodId
 
-ALL = "all"
 _RATES = listed(
     tr_in("learning rates", "{method} {rate:g}", method=method.label, rate=method.learning_rate)
     for method in METHODS.values()
@@ -50,6 +51,7 @@ class FineTuningParams(Params):
         ),
         group=tr("Model"),
     )
+    dtype: str = dtype_param()
     seed: int = number(
         0,
         minimum=0,
@@ -90,6 +92,15 @@ class FineTuningParams(Params):
         help=tr(
             "Multiplies the peak learning rate of each method. The peak rates were tuned on the small model: {rates}.",
             rates=_RATES,
+        ),
+        group=tr("Training"),
+    )
+    gradient_checkpointing: bool = switch(
+        False,
+        label=tr("Gradient checkpointing"),
+        help=tr(
+            "Keep only each layer's input for the backward pass and compute the rest again: less memory, more time. "
+            "The prefix of prefix-tuning and P-tuning v2 does not survive it."
         ),
         group=tr("Training"),
     )
@@ -140,6 +151,7 @@ class FineTuningParams(Params):
         group=tr("Adapters"),
         max_length=1000,
     )
+    target_parameters: str = target_parameters_param(tr("Adapters"))
     held_out_every: int = number(
         25,
         minimum=1,

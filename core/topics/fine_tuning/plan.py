@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from core.contracts.errors import InvalidParams
-from core.contracts.text import EMPTY, Text, listed, quoted, tr
+from core.contracts.text import EMPTY, Text, tr
+from core.language_model.dtypes import DTYPE_BYTES
 from core.language_model.folder_files import check_fits, inspect, read_config
 from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
+from core.language_model.target_modules import ALL, HEAD, check_target_modules, named
 from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
-from core.topics.fine_tuning.params import ALL, FineTuningParams
+from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.result import MethodSummary
 from core.topics.fine_tuning.shapes import MATRICES, Shape, shape_of_config, shape_of_small_model
 from core.topics.fine_tuning.trained_modules import (
@@ -109,7 +111,7 @@ def check(params: FineTuningParams) -> None:
     shape: Shape | None = shape_of_small_model()
     if params.model.strip():
         files = inspect(params.model, "model")
-        check_fits(files)
+        check_fits(files, params.dtype)
         check_copies(params, files.parameters)
         shape = shape_of_config(files.folder.name, files.config)
     _check_sizes(params, shape)
@@ -117,8 +119,9 @@ def check(params: FineTuningParams) -> None:
 
 def check_copies(params: FineTuningParams, parameters: int) -> None:
     """Raises InvalidParams if the methods' own copies of a model do not fit into memory."""
+    size = DTYPE_BYTES[params.dtype] / PARAMETER_BYTES
     needed = sum(parameters * _BYTES_PER_PARAMETER.get(method, PARAMETER_BYTES) for method in params.chosen)
-    check_memory(needed, len(params.chosen), tr("select fewer methods, or leave out full"), "methods")
+    check_memory(int(size * needed), len(params.chosen), tr("select fewer methods, or leave out full"), "methods")
 
 
 def _check_sizes(params: FineTuningParams, shape: Shape | None) -> None:
@@ -181,27 +184,14 @@ def check_rank(params: FineTuningParams, smallest_side: int) -> None:
 
 def _check_targets(params: FineTuningParams) -> None:
     """Only a run can resolve full names, so this checks that the last part of each name exists."""
-    unknown = [name for name in _named(params) if name != ALL and name.rsplit(".", 1)[-1] not in MATRICES]
-    if unknown:
-        raise InvalidParams(
-            tr(
-                "This model has no target module {name}: use {all}, or one or more of {kinds}.",
-                name=quoted(unknown[0][:80]),
-                all=ALL,
-                kinds=listed(MATRICES),
-            ),
-            "target_modules",
-        )
-
-
-def _named(params: FineTuningParams) -> list[str]:
-    return [name.strip() for name in params.target_modules.split(",") if name.strip()]
+    ends = [name.rsplit(".", 1)[-1] for name in named(params.target_modules)]
+    check_target_modules(ends, (*MATRICES, HEAD))
 
 
 def _targets(params: FineTuningParams) -> tuple[str, ...]:
-    named = _named(params)
-    ends = {name.rsplit(".", 1)[-1] for name in named}
-    return tuple(kind for kind in MATRICES if ALL in named or kind in ends)
+    names = named(params.target_modules)
+    ends = {name.rsplit(".", 1)[-1] for name in names}
+    return tuple(kind for kind in (*MATRICES, HEAD) if kind in ends or (ALL in names and kind != HEAD))
 
 
 def _sizes(params: FineTuningParams) -> Sizes:
@@ -211,6 +201,7 @@ def _sizes(params: FineTuningParams) -> Sizes:
         rank=params.rank,
         initial_rank=params.initial_rank,
         targets=_targets(params),
+        weight_bytes=DTYPE_BYTES[params.dtype],
     )
 
 

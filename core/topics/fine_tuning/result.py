@@ -66,6 +66,22 @@ class MaskColumn:
 
 
 @dataclass(frozen=True)
+class LayerMask:
+    """The mask that `layers` share, uint8 [queries, prefix + keys]: 1 is visible. `stored` of the prefix columns are in
+    the cache of these layers; a sliding window drops the others."""
+
+    layers: tuple[int, ...]
+    mask: Array
+    stored: int
+
+    def cuts(self, prefix: int) -> bool:
+        """Whether a window hides some of the `prefix` columns from the query of some token. The vectors of prompt
+        tuning are queries before the tokens."""
+        tokens = self.mask.shape[1] - prefix
+        return bool(prefix) and not self.mask[-tokens:, :prefix].all()
+
+
+@dataclass(frozen=True)
 class TrainedVectors:
     """Vectors that a prompt method adds at a place. For a layer of P-tuning v2 the shape is [2 (keys, values), virtual
     tokens, heads, head dimension]."""
@@ -146,8 +162,10 @@ class MethodResult:
                          backward and before clipping; NaN if nothing is trainable there or the frame is not reached.
     frozen_gradients     float32 [places]: the largest |gradient| of a *frozen* parameter over the run. It is 0 if the
                          method freezes the parameters (None gradients count as 0), NaN if nothing is frozen there.
-    mask                 uint8 [queries, prefix + keys]: 1 is visible; the mask of one held-out example in the model. A
+    mask                 uint8 [queries, prefix + keys]: 1 is visible; the mask of one held-out example in the model, of
+                         the layers without a window if there are any. A
                          key-value prefix adds no queries; the vectors of prompt tuning are the first queries.
+    window_masks         of layers with another mask than `mask`: a sliding window hides keys there.
     mask_columns         one per column of the mask.
     attention_to_prefix  float32 [layers, heads, queries]: attention probability on the prefix columns.
     """
@@ -159,6 +177,7 @@ class MethodResult:
     gradient_norms: Array | None = None
     frozen_gradients: Array | None = None
     mask: Array | None = None
+    window_masks: tuple[LayerMask, ...] = ()
     mask_columns: tuple[MaskColumn, ...] = ()
     attention_to_prefix: Array | None = None
     vectors: tuple[TrainedVectors, ...] = ()
@@ -186,7 +205,8 @@ class FineTuningResult(Result):
 
     Metrics: '{method}.trainable', '{method}.share', '{method}.held_out', '{method}.exact_match' (unseen people),
       '{method}.steps_per_s', '{method}.memory' (sum of all four parts), 'base.parameters', 'base.held_out',
-      'base.exact_match' (before training).
+      'base.exact_match' (before training), 'qlora.unquantized' and
+      'reach.{adapted,linear,experts,embedding,other}' (shares of the parameters).
     """
 
     topic: str = "fine-tuning"

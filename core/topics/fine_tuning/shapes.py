@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.language_model.model_config import STANDARD, ModelConfig
+from core.language_model.target_modules import HEAD
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, in execution order."""
@@ -35,9 +36,10 @@ class Shape:
         return self.kv_heads * self.head_dim
 
     def sides(self, kind: str) -> tuple[int, int]:
-        """(in, out) of a matrix of that kind, one of MATRICES."""
+        """(in, out) of a matrix of that kind: one of MATRICES, or the output head."""
         query, key_value = self.heads * self.head_dim, self.kv_width
         return {
+            HEAD: (self.hidden, self.vocabulary),
             "q_proj": (self.hidden, query),
             "k_proj": (self.hidden, key_value),
             "v_proj": (self.hidden, key_value),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from core.contracts.text import EMPTY, Text, tr
+from core.language_model.target_modules import HEAD
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.shapes import MATRICES, Shape
 
@@ -31,13 +32,15 @@ IN_LAYER = ("prefix", "attention_norm", *MATRICES[:4], "mlp_norm", *MATRICES[4:]
 
 @dataclass(frozen=True)
 class Sizes:
-    """The parameters that determine how much is trained. `targets` are kinds of matrices."""
+    """The parameters that determine how much is trained. `targets` are kinds of matrices, and each of the model's own
+    weights has `weight_bytes`."""
 
     virtual_tokens: int
     prefix_hidden: int
     rank: int
     initial_rank: int
     targets: tuple[str, ...]
+    weight_bytes: int = FLOAT_BYTES
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class StepMemory:
 @dataclass(frozen=True)
 class MethodCounts:
     """`extra_parameters` are added by the method; `total_parameters` include them; `share` is the trained share of the
-    total. Bytes are for float32 training with AdamW, without activations, which only a run measures. `trained_at`
+    total. Bytes are for training with AdamW, without activations, which only a run measures. `trained_at`
     counts trainable parameters by place id."""
 
     method: MethodId
@@ -125,7 +128,8 @@ def trained_at(shape: Shape, method: MethodId, sizes: Sizes) -> Mapping[str, int
     rank = sizes.initial_rank if ada else sizes.rank
     # AdaLoRA has a singular value for every triplet.
     adapters = {kind: rank * (sum(shape.sides(kind)) + ada) for kind in MATRICES if kind in sizes.targets}
-    return _in_each_layer(shape, adapters)
+    head = {"head": rank * (sum(shape.sides(HEAD)) + ada)} if HEAD in sizes.targets else {}
+    return {**_in_each_layer(shape, adapters), **head}
 
 
 def base_parameters(shape: Shape) -> int:
@@ -139,10 +143,13 @@ def counts_of(shape: Shape, method: MethodId, sizes: Sizes) -> MethodCounts:
     extra = 0 if method is MethodId.FULL else trainable
     total = base_parameters(shape) + extra
     if method is MethodId.ADALORA:
-        total += shape.layers * len(set(sizes.targets) & set(MATRICES))  # peft keeps a rank per matrix as a parameter
-    weights = float(FLOAT_BYTES * total)
+        # peft keeps a rank per matrix as a parameter.
+        total += shape.layers * len(set(sizes.targets) & set(MATRICES)) + (HEAD in sizes.targets)
+    # Full training is in the dtype of the weights; what a method adds is in float32.
+    trained_bytes = sizes.weight_bytes if method is MethodId.FULL else FLOAT_BYTES
+    weights = float(sizes.weight_bytes * base_parameters(shape) + FLOAT_BYTES * (total - base_parameters(shape)))
     if method is MethodId.QLORA:
-        weights -= _linear_parameters(shape) * (FLOAT_BYTES - NF4_BITS / 8)
+        weights -= _linear_parameters(shape) * (sizes.weight_bytes - NF4_BITS / 8)
     return MethodCounts(
         method=method,
         trainable_parameters=trainable,
@@ -150,8 +157,8 @@ def counts_of(shape: Shape, method: MethodId, sizes: Sizes) -> MethodCounts:
         total_parameters=total,
         memory=StepMemory(
             weights_bytes=weights,
-            gradients_bytes=FLOAT_BYTES * trainable,
-            optimizer_bytes=_ADAM_STATES * FLOAT_BYTES * trainable,
+            gradients_bytes=trained_bytes * trainable,
+            optimizer_bytes=_ADAM_STATES * trained_bytes * trainable,
             how=tr("modelled, without activations"),
         ),
         trained_at=by_place,

@@ -5,26 +5,32 @@ For the small model, for a model folder (from its headers) and for public models
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.checkpoint.names import layer_and_kind
+from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import open_checkpoint
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
 from core.language_model.model_config import STANDARD, ModelConfig
-from core.language_model.target_modules import check_target_modules, matches_target
+from core.language_model.target_modules import ALL, EMBEDDING, HEAD, check_target_modules, matches_target
 from core.model_presets import GPT_3, Architecture
 from core.paths import expanded
-from core.topics.lora.params import ALL, LoraParams
+from core.topics.lora.params import LoraParams
 
 PAPER_RANK, PAPER_KINDS = 4, ("q_proj", "v_proj")
 """Hu et al. 2021 (arXiv 2106.09685), section 4.2: GPT-3 175B, rank 4, query and value projections only."""
 
 PAPER_TIMES = 10_000.0
 PAPER_CHECKPOINT_BYTES = (350e9, 35e6)
+_EXPERT = re.compile(r"\.experts\.\d+\.")
+_ROUTERS = ("gate", "router")
+"""Names of the routers of a mixture of experts, which are no linear layers in transformers."""
+
 BYTES_PER_PARAMETER = 2
 """16 bits per parameter, as in GPT-3's checkpoint of 350 GB."""
 
@@ -58,6 +64,11 @@ def matrix_from_name(name: str, rows: int, columns: int) -> Matrix:
     return Matrix(name, layer, name.rsplit(".", 1)[-1], rows, columns)
 
 
+def small_model_head(config: ModelConfig = STANDARD) -> Matrix:
+    """The output head of the small model, which is tied to its embedding."""
+    return Matrix(HEAD, NO_LAYER, HEAD, config.vocabulary, config.hidden)
+
+
 def small_model_matrices(config: ModelConfig = STANDARD) -> list[Matrix]:
     """The matrices of the small model, in the model's order."""
     hidden, intermediate = config.hidden, config.intermediate
@@ -77,27 +88,58 @@ def small_model_matrices(config: ModelConfig = STANDARD) -> list[Matrix]:
     ]
 
 
-def folder_matrices(path: str) -> list[Matrix]:
-    """The two-dimensional weights inside the layers of a model folder, from its safetensors headers.
+@dataclass(frozen=True)
+class FolderMatrices:
+    """What the headers of a model folder hold: `matrices` inside the layers, the output `head` (None if it is unknown)
+    and the shares of all parameters that fused `experts` have, by the end of their names."""
+
+    matrices: tuple[Matrix, ...]
+    head: Matrix | None
+    experts: Mapping[str, float]
+
+
+def folder_matrices(path: str) -> FolderMatrices:
+    """The matrices of a model folder, from its safetensors headers. Weights of single experts are no matrices here:
+    transformers stacks them into one 3-D parameter per layer.
 
     Raises InvalidParams if the folder has no readable safetensors file.
     """
     checkpoint = open_checkpoint(expanded(path, "model"), "model")
-    return [
-        Matrix(name, layer_and_kind(tensor.name)[0], name.rsplit(".", 1)[-1], tensor.shape[0], tensor.shape[1])
-        for tensor in checkpoint.measured
-        if len(tensor.shape) == 2 and layer_and_kind(tensor.name)[0] >= 0
-        for name in (tensor.name.removesuffix(".weight"),)
-    ]
+    total = sum(math.prod(tensor.shape) for tensor in checkpoint.measured)
+    matrices: list[Matrix] = []
+    experts: dict[str, float] = {}
+    heads: dict[str, Matrix] = {}
+    for tensor in checkpoint.measured:
+        name, (layer, kind) = tensor.name.removesuffix(".weight"), layer_and_kind(tensor.name)
+        single = _EXPERT.search(kind)
+        if layer >= 0 and (single or (len(tensor.shape) == 3 and "experts" in kind)):
+            end = _EXPERT.sub(".experts.", kind)
+            experts[end] = experts.get(end, 0.0) + math.prod(tensor.shape) / total
+        elif len(tensor.shape) == 2:
+            matrix = Matrix(name, layer, name.rsplit(".", 1)[-1], tensor.shape[0], tensor.shape[1])
+            if layer >= 0:
+                matrices.append(matrix)
+            else:
+                heads[matrix.kind] = matrix
+    if experts:
+        matrices = [matrix for matrix in matrices if matrix.kind not in _ROUTERS]
+    head = heads.get(HEAD) or heads.get(EMBEDDING)  # a file holds a tied weight once
+    return FolderMatrices(tuple(matrices), None if head is None else replace(head, name=HEAD, kind=HEAD), experts)
 
 
-def adapted_matrices(matrices: Sequence[Matrix], targets: Iterable[str]) -> list[Matrix]:
-    """The matrices that the targets name, in order. Raises InvalidParams, which lists the existing kinds, if a target
-    matches no matrix or none is given."""
+def adapted_matrices(
+    matrices: Sequence[Matrix],
+    targets: Iterable[str],
+    head: Matrix | None = None,
+    experts: Mapping[str, float] | None = None,
+) -> list[Matrix]:
+    """The matrices that the targets name, in order; the head only by its own name. Raises InvalidParams, which lists
+    the existing kinds, if a target matches no matrix or none is given."""
     names = tuple(targets)
     if ALL in names:
         return list(matrices)
-    check_target_modules(names, [matrix.name for matrix in matrices])
+    matrices = [*matrices, *([] if head is None else [head])]
+    check_target_modules(names, [matrix.name for matrix in matrices], experts=experts)
     return [matrix for matrix in matrices if any(matches_target(matrix.name, target) for target in names)]
 
 

@@ -9,9 +9,11 @@ from pydantic import model_validator
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
 from core.contracts.text import listed, quoted, tr, verbatim
+from core.language_model.dtypes import dtype_param
+from core.language_model.target_modules import ALL, target_parameters_param
 from core.model_presets import GPT_3, PRESETS, Architecture
 
-ALL = "all"
+MAX_STEPS = 100_000
 GPT_3_ID = "gpt-3"
 ARCHITECTURES: dict[str, Architecture] = {GPT_3_ID: GPT_3, **PRESETS}
 
@@ -36,6 +38,8 @@ class LoraParams(Params):
         group=tr("Model"),
         max_length=400,
     )
+    target_parameters: str = target_parameters_param(tr("Model"))
+    dtype: str = dtype_param()
     seed: int = number(
         0,
         minimum=0,
@@ -47,10 +51,10 @@ class LoraParams(Params):
     steps: int = number(
         300,
         minimum=2,
-        maximum=10_000,
+        maximum=MAX_STEPS,
         label=tr("Steps"),
         unit="steps",
-        help=tr("Training steps per run."),
+        help=tr("Training steps per run. The schedule of AdaLoRA is drawn without a run, for any number of steps."),
         group=tr("Training"),
     )
     batch: int = number(
@@ -84,7 +88,7 @@ class LoraParams(Params):
     held_out_every: int = number(
         25,
         minimum=1,
-        maximum=10_000,
+        maximum=MAX_STEPS,
         label=tr("Held-out loss every"),
         unit="steps",
         help=tr("How often the loss on held-out rows is measured. It is always measured after the last step."),
@@ -135,7 +139,7 @@ class LoraParams(Params):
     tinit: int = number(
         40,
         minimum=0,
-        maximum=10_000,
+        maximum=MAX_STEPS,
         label=tr("Warm-up"),
         unit="steps",
         help=tr("Steps before the budget starts to fall (tinit)."),
@@ -144,7 +148,7 @@ class LoraParams(Params):
     tfinal: int = number(
         100,
         minimum=0,
-        maximum=10_000,
+        maximum=MAX_STEPS,
         label=tr("Final phase"),
         unit="steps",
         help=tr("Steps at the end with the final budget and fixed ranks (tfinal)."),
@@ -153,10 +157,22 @@ class LoraParams(Params):
     delta_t: int = number(
         10,
         minimum=1,
-        maximum=10_000,
+        maximum=MAX_STEPS,
         label=tr("Allocate every"),
         unit="steps",
         help=tr("Steps between two allocations (deltaT)."),
+        group=verbatim("AdaLoRA"),
+    )
+    total_step: int = number(
+        0,
+        minimum=0,
+        maximum=MAX_STEPS,
+        label=tr("Planned steps"),
+        unit="steps",
+        help=tr(
+            "The steps that AdaLoRA's schedule is planned for (total_step). 0: as many as are trained. If it is "
+            "another number, the budget arrives too early or never."
+        ),
         group=verbatim("AdaLoRA"),
     )
     beta1: float = number(
@@ -241,25 +257,25 @@ class LoraParams(Params):
                 ),
                 "init_r",
             )
-        if self.tinit + self.tfinal >= self.steps:
+        if self.tinit + self.tfinal >= self.planned_steps:
             raise InvalidParams(
                 tr(
                     "tinit + tfinal = {tinit} + {tfinal} leaves none of the {steps} steps for pruning: make their sum "
                     "less than {steps}, or use more steps.",
                     tinit=self.tinit,
                     tfinal=self.tfinal,
-                    steps=self.steps,
+                    steps=self.planned_steps,
                 ),
                 "tfinal" if self.tfinal >= self.tinit else "tinit",
             )
-        if self.call_update and self.init_r > self.target_r and self.steps - self.tfinal < 2:
+        if self.call_update and self.init_r > self.target_r and self.planned_steps - self.tfinal < 2:
             raise InvalidParams(
                 tr(
                     "tfinal = {tfinal} of {steps} steps puts the last allocation at step 1, before there are any "
                     "scores: use {largest} or less, or use more steps.",
                     tfinal=self.tfinal,
-                    steps=self.steps,
-                    largest=self.steps - 2,
+                    steps=self.planned_steps,
+                    largest=self.planned_steps - 2,
                 ),
                 "tfinal",
             )
@@ -286,6 +302,11 @@ class LoraParams(Params):
                 "preset_targets",
             )
         return self
+
+    @property
+    def planned_steps(self) -> int:
+        """peft's total_step: the steps that AdaLoRA's schedule is planned for."""
+        return self.total_step or self.steps
 
     @property
     def architecture(self) -> Architecture:

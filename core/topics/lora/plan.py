@@ -9,6 +9,7 @@ import numpy as np
 
 from core.contracts.errors import InvalidParams, TilescopeError
 from core.contracts.text import EMPTY, Text, tr
+from core.language_model.dtypes import DTYPE_BYTES
 from core.language_model.folder_files import check_fits, inspect
 from core.language_model.memory_check import PARAMETER_BYTES, TRAINED_PARAMETER_BYTES, check_memory
 from core.language_model.model_config import STANDARD
@@ -20,11 +21,14 @@ from core.topics.lora.matrices import (
     folder_matrices,
     gpt_3,
     lora_counts,
+    small_model_head,
     small_model_matrices,
     trainable_by_rank,
 )
 from core.topics.lora.params import LoraParams
-from core.topics.lora.schedule import Phase, Reason, Schedule, explain_ranks
+from core.topics.lora.schedule import Phase, Reason, Schedule, explain_ranks, total_step_mismatch
+
+_STATE_BYTES = TRAINED_PARAMETER_BYTES - PARAMETER_BYTES
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,14 @@ class Plan:
 
     @cached_property
     def budget(self) -> np.ndarray:
-        """Triplets allowed after each step, int32 [steps]."""
-        return self.schedule.curve()
+        """Triplets allowed after each step, int32 [steps]: of the planned steps or of the trained ones, whichever are
+        more."""
+        return self.schedule.curve(max(self.schedule.total, self.schedule.trained))
+
+    @property
+    def total_step_mismatch(self) -> Text:
+        """What a total_step other than the number of trained steps does; empty if they are equal."""
+        return total_step_mismatch(self.params)
 
     @property
     def lora_parameters(self) -> int:
@@ -97,7 +107,7 @@ def check(params: LoraParams) -> None:
     run opens the folder."""
     if params.model.strip():
         files = inspect(params.model, "model")
-        check_fits(files)
+        check_fits(files, params.dtype)
         check_copies(params, files.parameters)
     else:
         _matrices(params)
@@ -107,8 +117,9 @@ def check_copies(params: LoraParams, parameters: int, fully_trained: int = 0) ->
     """Raises InvalidParams if the runs' own copies of a model do not fit into memory. The `fully_trained` parameters
     also need gradients and moments of their full size."""
     copies = 3 if params.compare_full else 2
+    size = DTYPE_BYTES[params.dtype] / PARAMETER_BYTES
     check_memory(
-        copies * PARAMETER_BYTES * parameters + (TRAINED_PARAMETER_BYTES - PARAMETER_BYTES) * fully_trained,
+        int(size * (copies * PARAMETER_BYTES * parameters + _STATE_BYTES * fully_trained)),
         copies,
         tr("switch off Also train full matrices, or use a smaller model")
         if params.compare_full
@@ -118,7 +129,11 @@ def check_copies(params: LoraParams, parameters: int, fully_trained: int = 0) ->
 
 
 def _matrices(params: LoraParams) -> list[Matrix]:
-    model_matrices = folder_matrices(params.model) if params.model.strip() else small_model_matrices(STANDARD)
+    if params.model.strip():
+        folder = folder_matrices(params.model)
+        model_matrices, head, experts = list(folder.matrices), folder.head, folder.experts
+    else:
+        model_matrices, head, experts = small_model_matrices(STANDARD), small_model_head(STANDARD), {}
     if not model_matrices:
         raise InvalidParams(
             tr(
@@ -127,6 +142,6 @@ def _matrices(params: LoraParams) -> list[Matrix]:
             ),
             "model",
         )
-    matrices = adapted_matrices(model_matrices, params.targets)
+    matrices = adapted_matrices(model_matrices, params.targets, head, experts)
     check_ranks(params, matrices)
     return matrices

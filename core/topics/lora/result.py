@@ -12,6 +12,7 @@ from core.contracts.archive import Array
 from core.contracts.result import Provenance, Result
 from core.contracts.text import EMPTY, Text, tr, verbatim
 from core.topics.lora.matrices import Matrix
+from core.topics.lora.merges import MatrixMerge, SavedAdapter
 from core.topics.lora.params import LoraParams
 from core.topics.lora.schedule import Phase, Reason, Schedule, explain_ranks
 from core.topics.lora.triplets import TripletFrames
@@ -47,6 +48,8 @@ class AdaptedMatrix(Matrix):
     @property
     def title(self) -> Text:
         """Layer and kind, such as 'Layer 2 q_proj'."""
+        if self.layer < 0:
+            return verbatim(self.kind)
         return tr("Layer {layer} {kind}", layer=self.layer, kind=self.kind)
 
 
@@ -217,6 +220,8 @@ class LoraResult(Result):
     factors         pictures of the first 64 matrices, available after training
     checks          B = 0 leaves the logits unchanged; merged equals unmerged; ranks, importance and budget match the
                     formulas at each step; parameter counts match peft's
+    merges          LoRA's update of each matrix merged into weights of each stored precision
+    saved           the adapters, saved and loaded again
     launches        traced launches of the forward pass on part of the first matrix
     comparison      implementations of the forward pass; times only if measured
     agreement       errors of the Triton kernels
@@ -224,8 +229,11 @@ class LoraResult(Result):
     Metrics: 'lora.trainable', 'adalora.trainable', 'lora.share', 'steps_per_s.{run}', 'held_out.{run}',
       'merge.max_abs_error', 'start.max_abs_change', 'rank.correlation' (Spearman of final rank and importance),
       'rank.full_correlation' (of final rank and the full run's update), 'budget.final', 'budget.target',
-      'energy_in_rank' (mean), 'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (time
-      from the start of the run to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
+      'budget.arrives' (the step of the last allocation), 'merge.{bf16,fp16,nf4,nf4_dequantized,nf4_original}.rounding'
+      and '....logit_error', 'saved.{run}.bytes', 'saved.{run}.max_error',
+      'reach.{adapted,linear,experts,embedding,other}' (shares of the parameters), 'energy_in_rank' (mean),
+      'gpt3.reduction', 'gpt3.trainable', 'gpt3.parameters' (modelled), 'first_curve_s' (time from the start of the run
+      to its first curves), '{fused,fused_nf4,unfused}.{read_bytes,written_bytes}' (traced)
     """
 
     topic: str = "lora"
@@ -237,6 +245,8 @@ class LoraResult(Result):
     spectra: Mapping[str, Array] = field(default_factory=dict)
     factors: tuple[Factors, ...] = ()
     checks: tuple[Check, ...] = ()
+    merges: tuple[MatrixMerge, ...] = ()
+    saved: tuple[SavedAdapter, ...] = ()
     held_out_pairs: tuple[HeldOutPair, ...] = ()
     samples: tuple[AnsweredRow, ...] = ()
     launches: tuple[LaunchTraffic, ...] = ()

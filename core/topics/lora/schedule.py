@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.contracts.text import Text, tr
+from core.contracts.text import EMPTY, Text, sentences, tr
 from core.topics.lora.params import LoraParams
 
 
@@ -36,14 +36,16 @@ _PHASE_LABELS = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """`first` and `target` are total numbers of triplets. The other fields are numbers of steps, which count from 1."""
+    """`first` and `target` are total numbers of triplets. The other fields are numbers of steps, which count from 1:
+    `total` (peft's total_step) are planned, `trained` are taken."""
 
     first: int
     target: int
-    steps: int
+    total: int
     tinit: int
     tfinal: int
     delta_t: int
+    trained: int
 
     @classmethod
     def of(cls, params: LoraParams, matrices: int) -> Schedule:
@@ -51,16 +53,17 @@ class Schedule:
         return cls(
             first=params.init_r * matrices,
             target=params.target_r * matrices,
-            steps=params.steps,
+            total=params.planned_steps,
             tinit=params.tinit,
             tfinal=params.tfinal,
             delta_t=params.delta_t,
+            trained=params.steps,
         )
 
     @property
     def last_allocation(self) -> int:
         """The step at which peft always masks, regardless of deltaT. Afterwards the masks stay fixed."""
-        return self.steps - self.tfinal
+        return self.total - self.tfinal
 
     def phase(self, step: int) -> Phase:
         if step <= self.tinit:
@@ -96,13 +99,74 @@ class Schedule:
         following = (max(step, self.tinit) // self.delta_t + 1) * self.delta_t
         return min(following, self.last_allocation)
 
-    def curve(self) -> np.ndarray:
+    def curve(self, steps: int) -> np.ndarray:
         """Budgets after steps 1 to `steps`, int32 [steps]."""
-        return np.array([self.budget(step) for step in range(1, self.steps + 1)], dtype=np.int32)
+        first, last = min(self.tinit, steps), min(self.last_allocation, steps)
+        # Step by step only where it falls: numpy's powers round otherwise than peft's.
+        falling = [self.budget(step) for step in range(first + 1, last + 1)]
+        return np.array([self.first] * first + falling + [self.target] * (steps - last), dtype=np.int32)
+
+    @property
+    def final_budget(self) -> int:
+        """The number of triplets that masks leave after the last trained step."""
+        last = self.last_allocated()
+        return self.first if last is None else self.budget(last)
+
+    def last_allocated(self) -> int | None:
+        """The last allocating step among the trained ones, None if none of them allocates."""
+        if self.trained >= self.last_allocation:
+            return self.last_allocation
+        step = self.trained - self.trained % self.delta_t
+        return step if step > self.tinit else None
 
     def allocations(self) -> Sequence[int]:
         """The allocating steps, ascending."""
         return [step for step in range(self.tinit + 1, self.last_allocation + 1) if self.allocates(step)]
+
+
+def total_step_mismatch(params: LoraParams) -> Text:
+    """What a total_step other than the number of trained steps does to the budget; empty if they are equal or ranks
+    never change."""
+    schedule = Schedule.of(params, 1)
+    if schedule.total == schedule.trained or not params.call_update or params.init_r == params.target_r:
+        return EMPTY
+    last, trained = schedule.last_allocation, schedule.trained
+    if trained < last:
+        arrives = tr(
+            "The budget never arrives: total_step = {total:,} puts the last allocation at step {last:,}, but training "
+            "ends at step {trained:,}, with {rank} triplets per matrix on average instead of {target}.",
+            total=schedule.total,
+            last=last,
+            trained=trained,
+            rank=schedule.final_budget,
+            target=schedule.target,
+        )
+    elif trained < schedule.total:
+        arrives = tr(
+            "The budget arrives at step {last:,}, but training ends at step {trained:,} of total_step = {total:,}: "
+            "{final:,} of the {tfinal:,} final steps (tfinal) are trained.",
+            last=last,
+            trained=trained,
+            total=schedule.total,
+            final=trained - last,
+            tfinal=schedule.tfinal,
+        )
+    else:
+        arrives = tr(
+            "The budget arrives too early: total_step = {total:,} puts the last allocation at step {last:,} of "
+            "{trained:,}, so ranks are fixed for the last {fixed:,} steps instead of {tfinal:,} (tfinal).",
+            total=schedule.total,
+            last=last,
+            trained=trained,
+            fixed=trained - last,
+            tfinal=schedule.tfinal,
+        )
+    remedy = tr(
+        "Set total_step to the number of calls of update_and_allocate, which is that of the optimizer's steps, not of "
+        "the batches that gradients are accumulated over: {trained:,} here.",
+        trained=trained,
+    )
+    return sentences(arrives, remedy)
 
 
 class Cause(StrEnum):
@@ -163,10 +227,10 @@ def explain_ranks(params: LoraParams, step: int) -> Reason:
             Cause.BUDGET_MET,
             tr(
                 "No rank changes any more: since step {last}, the budget of {target_r} triplets per matrix is met, and "
-                "the masks stay fixed for the last {tfinal} steps (tfinal).",
+                "the masks stay fixed for the last {tfinal} steps.",
                 last=schedule.last_allocation,
                 target_r=params.target_r,
-                tfinal=params.tfinal,
+                tfinal=max(0, params.steps - schedule.last_allocation),
             ),
         )
     if not schedule.allocates(step):

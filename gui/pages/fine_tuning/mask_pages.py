@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtGui import QImage
 
-from core.contracts.text import quoted, tr, tr_plural, verbatim
+from core.contracts.text import listed, quoted, tr, tr_plural, verbatim
 from core.topics.fine_tuning.methods import MethodId
 from core.topics.fine_tuning.plan import Plan
 from core.topics.fine_tuning.result import FineTuningResult
@@ -70,11 +70,18 @@ def pages(plan: Plan, result: FineTuningResult | None, method: str) -> list[Matr
         return [_planned(plan, method)]
     names = [column.label for column in run.mask_columns]
     prefix = sum(column.is_prefix for column in run.mask_columns)
-    mask = _mask(method, run.mask.astype(bool), names, prefix)
+    apart = [window for window in run.window_masks if not np.array_equal(window.mask, run.mask)]
+    pages: list[MatrixPage] = [_mask(method, run.mask.astype(bool), names, prefix)]
+    for window in apart:
+        pages.append(_mask(method, window.mask.astype(bool), names, prefix, window.layers))
     attention = run.attention_to_prefix
     if attention is None or not attention.size:
-        return [mask]
-    return [mask, _attention(method, attention, names[-attention.shape[2] :])]
+        return pages
+    cut = {layer for window in run.window_masks if window.cuts(prefix) for layer in window.layers}
+    for layers in ([layer for layer in range(len(attention)) if (layer in cut) is side] for side in (False, True)):
+        if layers:
+            pages.append(_attention(method, attention, layers, names[-attention.shape[2] :], layers[0] in cut))
+    return pages
 
 
 def is_measured(result: FineTuningResult | None, method: str) -> bool:
@@ -87,11 +94,24 @@ def _planned(plan: Plan, method: str) -> MatrixPage:
     return _mask(method, mask, names, prefix)
 
 
-def _mask(method: str, visible: np.ndarray, names: list[str], prefix: int) -> MaskPage:
+def _mask(
+    method: str, visible: np.ndarray, names: list[str], prefix: int, layers: tuple[int, ...] | None = None
+) -> MaskPage:
+    """The mask of every layer, or of the `layers` whose window cuts it."""
     queries = names[-visible.shape[0] :]
+    title = tr("{method}: visible keys per query", method=label(method))
+    name = tr("mask")
+    if layers is not None:
+        listing = listed(map(str, layers))
+        name = tr("mask, window L{layer}", layer=layers[0])
+        title = tr(
+            "{method}: visible keys per query within the window of layers {layers}",
+            method=label(method),
+            layers=listing,
+        )
     return MaskPage(
-        name=str(tr("mask")),
-        title=str(tr("{method}: visible keys per query", method=label(method))),
+        name=str(name),
+        title=str(title),
         rows=tuple(queries),
         columns=tuple(names),
         values=None,
@@ -101,15 +121,21 @@ def _mask(method: str, visible: np.ndarray, names: list[str], prefix: int) -> Ma
     )
 
 
-def _attention(method: str, attention: np.ndarray, queries: list[str]) -> MatrixPage:
-    layers, heads, _ = attention.shape
-    names = tuple(f"L{layer} h{head}" for layer in range(layers) for head in range(heads))
+def _attention(method: str, attention: np.ndarray, layers: list[int], queries: list[str], is_cut: bool) -> MatrixPage:
+    """The attention in some layers; layers whose window cuts the prefix have a page of their own."""
+    heads = attention.shape[1]
+    names = tuple(f"L{layer} h{head}" for layer in layers for head in range(heads))
+    title = (
+        tr("{method}: attention to the added vectors where a window cuts them", method=label(method))
+        if is_cut
+        else tr("{method}: attention to the added vectors", method=label(method))
+    )
     return MatrixPage(
-        name=str(tr("attention")),
-        title=str(tr("{method}: attention to the added vectors", method=label(method))),
+        name=str(tr("attention, window") if is_cut else tr("attention")),
+        title=str(title),
         rows=names,
         columns=tuple(queries),
-        values=attention.reshape(layers * heads, -1),
+        values=attention[layers].reshape(len(names), -1),
         row_name=tr("layer and head"),
         column_name=tr("query"),
         what=tr("share of attention"),

@@ -1,4 +1,4 @@
-"""Details of a matrix and a step: triplets, pictures and spectrum; and the parameter count, answers and kernels."""
+"""Details of a matrix and a step: triplets, pictures, spectrum, merges; and the parameter count, answers, kernels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.pages.lora import view_data
 from gui.pages.lora.factor_pictures import FactorPictures
+from gui.pages.lora.merges_view import MergesView
 from gui.pages.lora.triplet_view import TripletView
 from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.samples_table import SamplesTable
 from gui.widgets.switcher import Switcher
 
-TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL = range(6)
+TRIPLETS, PICTURES, SPECTRUM, MERGES, SIZE, TEXT, KERNEL = range(7)
 _NO_SPECTRUM = tr("Run (F5). After training, the singular values of each matrix's update appear here.")
 _NO_SIZE = tr("The curves appear here once the parameters are valid.")
 _NO_TEXT = tr("Run (F5) with Answers on to see the model's answers to held-out rows before and after training.")
@@ -36,6 +37,7 @@ class Details(Switcher):
 
     def __init__(self) -> None:
         self.triplets, self.pictures, self.kernel = TripletView(), FactorPictures(), KernelView()
+        self.merges = MergesView()
         self.spectrum = LineChart(
             _NO_SPECTRUM, Axis(tr("index of the singular value"), steps="whole"), Axis(tr("singular value"))
         )
@@ -52,6 +54,7 @@ class Details(Switcher):
                 ("triplets", tr("Triplets"), self.triplets),
                 ("pictures", "W + BA", self.pictures),
                 ("spectrum", tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
+                ("merges", tr("Merging"), self.merges),
                 ("size", tr("Size"), _under(self.size_title, self.size)),
                 ("answers", tr("Answers"), self.text),
                 ("kernel", tr("Kernel"), self.kernel),
@@ -98,6 +101,8 @@ class Details(Switcher):
             return measured if self._draw_pictures(result, matrix) else None
         if index == SPECTRUM:
             return measured if self._draw_spectrum(result, matrix) else None
+        if index == MERGES:
+            return measured if self.merges.draw(result) else None
         if index == SIZE:
             self._draw_size(plan)
             return Provenance.MODELLED

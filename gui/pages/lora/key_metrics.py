@@ -10,10 +10,10 @@ from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.contracts.result import Provenance
-from core.contracts.text import listed, sentences, tr, tr_plural
+from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.topics.lora.plan import Plan
 from core.topics.lora.result import LoraResult, RankHistory
-from core.topics.lora.schedule import Reason
+from core.topics.lora.schedule import Reason, total_step_mismatch
 from gui.charts.ticks import short_quantity
 from gui.widgets.badge import ProvenanceBadge
 from gui.widgets.metric_bar import MetricBar, Number
@@ -53,15 +53,16 @@ class KeyMetrics(QWidget):
     def draw(self, plan: Plan, result: LoraResult | None, step: int) -> None:
         """Show a run at a step, which counts from 1; or the plan, without a run or at step 0."""
         if result is None or result.history is None or not step:
-            self._show(planned_numbers(plan), Provenance.MODELLED, plan.explain_ranks(0))
+            self._show(planned_numbers(plan), Provenance.MODELLED, plan.explain_ranks(0), plan.total_step_mismatch)
         else:
-            self._show(run_numbers(result, result.history, step), result.measured, result.explain_ranks(step))
+            reason, mismatch = result.explain_ranks(step), total_step_mismatch(result.params)
+            self._show(run_numbers(result, result.history, step), result.measured, reason, mismatch)
 
-    def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason) -> None:
+    def _show(self, numbers: Sequence[Number], provenance: Provenance, reason: Reason, mismatch: Text) -> None:
         self.strip.set_numbers(numbers)
         self.badge.set_provenance(provenance)
         question = _WHAT_CHANGES if reason.changes else _WHY_UNCHANGED
-        self.sentence.setText(f"<b>{question}</b> {reason.sentence}")
+        self.sentence.setText(f"<b>{question}</b> {sentences(mismatch, reason.sentence)}")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -104,8 +105,9 @@ def planned_numbers(plan: Plan) -> list[Number]:
         Number(str(tr("adapted matrices")), f"{count:,}", short=str(tr("matrices"))),
         Number(
             str(tr("total triplets")),
-            f"{schedule.first:,} → {schedule.target:,}",
-            str(triplets),
+            f"{schedule.first:,} → {schedule.final_budget:,}",
+            str(sentences(triplets, plan.total_step_mismatch)),
+            "plain" if schedule.final_budget == schedule.target or not plan.total_step_mismatch else "bad",
             short=str(tr("triplets")),
         ),
         Number(_trains("LoRA"), short_quantity(plan.lora_parameters), str(lora), short="LoRA"),

@@ -29,8 +29,8 @@ _LOSS_HELP = tr(
 )
 _DETAILS_HELP = tr(
     "The triplets of the selected matrix at the selected step; LoRA's W + BA; the singular values of the trained "
-    "updates; the trainable parameters of a public model by rank; the model's answers before and after training; and "
-    "the kernels."
+    "updates; what merging into stored precisions and saving leave of them; the trainable parameters of a public "
+    "model by rank; the model's answers before and after training; and the kernels."
 )
 _NO_LOSSES = tr("Run (F5) to see the losses of LoRA, AdaLoRA and full matrices here.")
 _AXIS_SHARE = 1.015
@@ -79,7 +79,7 @@ class LoraPage(Page[Plan, LoraResult]):
             self.form.show_problem(plan.problem, plan.blames)
         if not self._done:
             self.history_view.set_planned(
-                view_data.planned_budget(plan), view_data.phase_marks(plan.schedule), plan.params.steps
+                view_data.planned_budget(plan), view_data.planned_marks(plan.schedule), plan.budget.size
             )
             self.losses.set_series([], x_range=(0.0, _AXIS_SHARE * plan.params.steps))
             self.cards["ranks"].set_provenance(Provenance.MODELLED)

@@ -45,7 +45,7 @@ def rank_grid(result: LoraResult) -> RowGrid | None:
     return RowGrid(
         values=values,
         names=tuple(matrix.kind for matrix in result.matrices),
-        groups=tuple(f"L{matrix.layer}" for matrix in result.matrices),
+        groups=tuple(f"L{matrix.layer}" if matrix.layer >= 0 else "" for matrix in result.matrices),
         scale=rank_scale(params.init_r, params.target_r),
         x_name=str(tr("step")),
         x_range=(0.5, params.steps + 0.5),
@@ -109,7 +109,20 @@ def read_cell(result: LoraResult, history: RankHistory) -> Callable[[int, int], 
 
 
 def phase_marks(schedule: Schedule) -> list[Mark]:
-    """Marks at the start and at the end of pruning."""
+    """Marks at the start and at the end of pruning, as far as training reaches them."""
+    return [mark for mark in _marks(schedule) if mark.x <= schedule.trained]
+
+
+def planned_marks(schedule: Schedule) -> list[Mark]:
+    """Marks at the start and at the end of pruning, and where training ends if the schedule is planned for another
+    number of steps."""
+    if schedule.total == schedule.trained:
+        return _marks(schedule)
+    end = Mark(float(schedule.trained), str(tr("training ends at {step:,}", step=schedule.trained)), 0.5)
+    return [*_marks(schedule), end]
+
+
+def _marks(schedule: Schedule) -> list[Mark]:
     end = schedule.last_allocation
     return [
         Mark(float(schedule.tinit), f"tinit {schedule.tinit}"),

@@ -12,23 +12,27 @@ from core.contracts.text import Text, tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
+from core.language_model.adapters import head_name, is_tied
 from core.language_model.evaluation import task_loss
 from core.language_model.libraries import LIBRARY_ERRORS, reason
+from core.language_model.reach import experts_notice, parts_of, reach_metrics, unquantized_notice
+from core.language_model.target_modules import tied_head_notice
 from core.language_model.torch_state import torch_threads
 from core.topics.fine_tuning.experiment import summaries
 from core.topics.fine_tuning.experiment.building import build
 from core.topics.fine_tuning.experiment.four_bits import gradient_evidence
 from core.topics.fine_tuning.experiment.inspect_example import (
     answers,
-    mask_and_attention,
     mask_columns,
+    masks_and_attention,
     prefix_objective,
     single_example,
 )
 from core.topics.fine_tuning.experiment.opening import RunSetup, open_setup
+from core.topics.fine_tuning.experiment.prefix_layers import cut_notice
 from core.topics.fine_tuning.experiment.summaries import Builder, change_method, provenance_of
 from core.topics.fine_tuning.experiment.training import MethodRun
-from core.topics.fine_tuning.methods import METHODS, PROMPTS, MethodId
+from core.topics.fine_tuning.methods import ADAPTERS, KEY_VALUE_PREFIX, METHODS, PROMPTS, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 from core.topics.fine_tuning.plan import check
 from core.topics.fine_tuning.result import FineTuningResult
@@ -51,6 +55,8 @@ def run(params: FineTuningParams, device: str) -> ExperimentRun:
     if shared.model.notice:
         _add_message(builder, "notice", shared.model.notice)
     how = provenance_of(shared.base)
+    if set(params.chosen) & set(ADAPTERS):
+        _tell_what_adapters_reach(builder, params, shared)
     builder.add({"base.parameters": Metric(shared.model.parameters, "parameters", how, shared.model.label)})
     # In a small model, threads spend longer waiting for each other than computing, especially on a busy machine.
     with torch_threads(1 if shared.model.parameters < _SMALL_PARAMETERS else None):
@@ -60,6 +66,19 @@ def run(params: FineTuningParams, device: str) -> ExperimentRun:
             yield from _evaluate_and_inspect(builder, method_run, shared, start, end)
             yield Partial(builder.result)
     return builder.result
+
+
+def _tell_what_adapters_reach(builder: Builder, params: FineTuningParams, shared: RunSetup) -> None:
+    """Say which parts of the model adapters do not reach, or QLoRA does not store in 4 bits, with their shares."""
+    parts, how = parts_of(shared.base, shared.layers, shared.parameters), provenance_of(shared.base)
+    builder.add(reach_metrics(parts, how))
+    tied = is_tied(shared.base) and head_name(shared.base) in shared.layers
+    for text in (experts_notice(parts, shared.base), tied_head_notice(tied)):
+        if text:
+            _add_message(builder, "warning", text)
+    if MethodId.QLORA in params.chosen:
+        share, text = unquantized_notice(parts, shared.base)
+        builder.add({"qlora.unquantized": Metric(100 * share, "%", how, text)})
 
 
 def _train(
@@ -102,7 +121,8 @@ def _start_method(
     """Build a method and append it to `runs`. If it cannot be built on this model, add a message instead."""
     task, tokenizer = shared.task, shared.model.tokenizer
     try:
-        built = build(method, shared.base, tokenizer, task.train, shared.targets, params)
+        parameters = () if method is MethodId.ADALORA else shared.parameters  # peft's AdaLoRA refuses them
+        built = build(method, shared.base, tokenizer, task.train, shared.targets, params, parameters)
         runs.append(MethodRun(method, built, shared.places, task.train, shared.held_out, tokenizer, params))
     except LIBRARY_ERRORS as error:
         text = tr(
@@ -155,10 +175,15 @@ def _inspect(builder: Builder, method_run: MethodRun, shared: RunSetup) -> None:
     method, model, tokenizer = method_run.method, method_run.model, shared.model.tokenizer
     batch = single_example(tokenizer, shared.answered[0]).to(shared.base.device)
     prefix = method_run.params.virtual_tokens if method in PROMPTS else 0
-    mask, attention = mask_and_attention(model, batch, prefix)
-    if mask is not None:
+    masks, attention = masks_and_attention(model, batch, prefix)
+    if masks:
         columns = mask_columns(tokenizer, batch, prefix, "p" if method is MethodId.PROMPT_TUNING else "kv")
-        change_method(builder, method, mask=mask, mask_columns=columns)
+        # Layers without a window come first. If every layer has one, the first mask is among those of windows too.
+        windows = masks if masks[0].cuts(prefix) else masks[1:]
+        change_method(builder, method, mask=masks[0].mask, window_masks=windows, mask_columns=columns)
+    if method in KEY_VALUE_PREFIX:
+        for text in cut_notice(METHODS[method].label, masks, prefix):
+            _add_message(builder, "warning", text)
     change_method(builder, method, attention_to_prefix=attention, vectors=summaries.trained_vectors(method_run))
     if method in PROMPTS:
         change_method(builder, method, objective=prefix_objective(model, shared.base, batch, prefix))

@@ -14,7 +14,8 @@ from core.language_model.data import prompt_ids, target_ids
 from core.language_model.libraries import import_peft
 from core.language_model.table_task import Example
 from core.topics.fine_tuning.experiment.four_bits import with_adapter_on_four_bits
-from core.topics.fine_tuning.methods import MethodId
+from core.topics.fine_tuning.experiment.prefix_layers import check_prefix_fits
+from core.topics.fine_tuning.methods import KEY_VALUE_PREFIX, MethodId
 from core.topics.fine_tuning.params import FineTuningParams
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ def build(
     examples: Sequence[Example],
     targets: Sequence[str],
     params: FineTuningParams,
+    parameters: Sequence[str] = (),
 ) -> Built:
     """The method on a copy of `base`. The params' seed alone determines its random values. `targets` must name existing
-    linear layers."""
+    linear layers, `parameters` 3-D parameters. Raises TilescopeError, which names the layer, if a layer cannot hold a
+    prefix."""
+    if method in KEY_VALUE_PREFIX:
+        check_prefix_fits(base)
     if method is MethodId.FULL:
         return Built(trainable_copy(base).train())
-    config = _config(method, targets, params)
+    config = _config(method, targets, params, parameters)
     if method is MethodId.QLORA:
         model, runs_on = with_adapter_on_four_bits(base, config, params.seed)
         return Built(model, runs_on)
@@ -70,7 +75,7 @@ def vectors(model: Any) -> torch.Tensor:
     return weight
 
 
-def _config(method: MethodId, targets: Sequence[str], params: FineTuningParams) -> Any:
+def _config(method: MethodId, targets: Sequence[str], params: FineTuningParams, parameters: Sequence[str]) -> Any:
     import_peft()
     from peft import AdaLoraConfig, LoraConfig, PrefixTuningConfig, PromptTuningConfig
 
@@ -97,7 +102,13 @@ def _config(method: MethodId, targets: Sequence[str], params: FineTuningParams) 
             deltaT=max(1, params.steps // _ADALORA_ALLOCATIONS),
             total_step=params.steps,
         )
-    return LoraConfig(task_type=_TASK, r=params.rank, lora_alpha=params.alpha, target_modules=list(targets))
+    return LoraConfig(
+        task_type=_TASK,
+        r=params.rank,
+        lora_alpha=params.alpha,
+        target_modules=list(targets),
+        target_parameters=list(parameters) or None,
+    )
 
 
 def _start_from_text(model: Any, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> None:

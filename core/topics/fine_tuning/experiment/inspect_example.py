@@ -17,7 +17,8 @@ from core.language_model.evaluation import Answers, exact_match
 from core.language_model.table_task import Example
 from core.language_model.torch_state import evaluating
 from core.topics.fine_tuning.experiment.module_places import base_of
-from core.topics.fine_tuning.result import MaskColumn, PrefixObjective
+from core.topics.fine_tuning.experiment.prefix_layers import layer_masks, prefix_attention
+from core.topics.fine_tuning.result import LayerMask, MaskColumn, PrefixObjective
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,18 +61,18 @@ def single_example(tokenizer: PreTrainedTokenizerBase, example: Example) -> Batc
     return collate([pair], padding_id(tokenizer))
 
 
-def mask_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The mask that the first layer received, uint8 [queries, columns], 1 for a visible column; and the attention
-    probability on the first `prefix` columns, float32 [layers, heads, queries]. None if the architecture hides it."""
-    masks: list[torch.Tensor] = []
+def masks_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[tuple[LayerMask, ...], np.ndarray | None]:
+    """The masks of the layers, those that hide least first; and the attention probability on the first `prefix`
+    columns, float32 [layers, heads, queries]. Empty and None if the architecture hides them."""
+    masks: list[torch.Tensor | None] = []
 
     def record_mask(module: object, positional: object, named: dict[str, Any]) -> None:
-        if isinstance(named.get("attention_mask"), torch.Tensor):
-            masks.append(named["attention_mask"].detach())
+        mask = named.get("attention_mask")
+        masks.append(mask.detach() if isinstance(mask, torch.Tensor) else None)
 
     base = base_of(model)
     layers = [module for module in base.modules() if type(module).__name__.endswith("Attention")]
-    hooks = [layer.register_forward_pre_hook(record_mask, with_kwargs=True) for layer in layers[:1]]
+    hooks = [layer.register_forward_pre_hook(record_mask, with_kwargs=True) for layer in layers]
     try:
         with evaluating(model), _attention_of(base, _ATTENTION):
             outputs = model(
@@ -80,9 +81,12 @@ def mask_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[np.ndarra
     finally:
         for hook in hooks:
             hook.remove()
-    shares = [layer for layer in outputs.attentions or () if layer is not None]
-    attention = torch.stack(shares)[:, 0, :, :, :prefix].sum(-1).float().cpu().numpy() if shares and prefix else None
-    return _visible(masks, shares), attention
+    attentions = [layer for layer in outputs.attentions or () if layer is not None]
+    # The vectors of prompt tuning are queries too.
+    tokens = batch.input_ids.shape[1]
+    found = layer_masks(masks if len(masks) == len(attentions) else [], attentions, prefix, tokens)
+    by_visible = sorted(found, key=lambda mask: -int(mask.mask.sum()))
+    return tuple(by_visible), prefix_attention(attentions, tokens) if attentions and prefix else None
 
 
 def prefix_objective(model: Any, base: Any, batch: Batch, prefix: int) -> PrefixObjective:
@@ -118,19 +122,6 @@ def mask_columns(
     prefix_columns = [MaskColumn(f"{prefix_name}{number + 1}", is_prefix=True) for number in range(prefix)]
     tokens = [MaskColumn(tokenizer.decode([token]), is_prefix=False) for token in batch.input_ids[0].tolist()]
     return (*prefix_columns, *tokens)
-
-
-def _visible(masks: list[torch.Tensor], attentions: list[torch.Tensor]) -> np.ndarray | None:
-    """The visible keys. A mask is either boolean or additive, with 0 for a visible key. Without a mask, every key with
-    a nonzero probability counts as visible."""
-    if masks:
-        mask = masks[0][0, 0]
-        visible = mask if mask.dtype == torch.bool else mask == 0
-    elif attentions:
-        visible = (attentions[0][0] > 0).any(0)
-    else:
-        return None
-    return visible.to(torch.uint8).cpu().numpy()
 
 
 @contextmanager

@@ -170,7 +170,7 @@ class MethodRun:
         if frame is None:
             return
         parts = [part.of(_gradient(part.parameter)) for part in self.trained_parts]
-        norms = torch.stack(torch._foreach_norm(parts)).double().cpu().numpy()
+        norms = torch.stack(torch._foreach_norm(parts, 2, torch.float32)).double().cpu().numpy()
         squares = np.full(self.gradient_norms.shape[1], np.nan)
         squares[self._trained_at] = 0.0
         np.add.at(squares, self._trained_at, norms**2)

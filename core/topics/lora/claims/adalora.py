@@ -8,6 +8,7 @@ from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import sentences, tr
 from core.topics.lora.claims.lora import stopped
 from core.topics.lora.result import LoraResult
+from core.topics.lora.schedule import total_step_mismatch
 from core.wording import missing, provenance
 
 ADALORA = "Zhang et al. 2023 (arXiv 2303.10512)"
@@ -58,7 +59,7 @@ def important_get_more(result: LoraResult) -> Finding:
 
 def at_the_same_budget(result: LoraResult) -> Finding:
     """Holds if the number of triplets kept at the end equals LoRA's rank times the number of matrices. Not tested if
-    AdaLoRA stopped early or never prunes."""
+    AdaLoRA stopped early, never prunes, or plans its schedule for another number of steps."""
     if not result.params.call_update:
         return Finding(Verdict.NOT_TESTED, _NOT_CALLED)
     if untested := stopped(result, "adalora") or missing(result, "budget.final", "budget.target"):
@@ -82,6 +83,8 @@ def at_the_same_budget(result: LoraResult) -> Finding:
             lora=int(result.value("lora.trainable")),
         )
         evidence = sentences(evidence, parameters)
+    if final != target and (mismatch := total_step_mismatch(result.params)):
+        return Finding(Verdict.NOT_TESTED, sentences(evidence, mismatch))
     if final != target:
         return Finding(Verdict.DOES_NOT_HOLD, evidence)
     always_equal = result.params.init_r == result.params.target_r

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import EMPTY, Text, listed, sentences, tr, verbatim
+from core.language_model.dtypes import FLOAT32
 from core.model_presets import GPT_3
 from core.topics.lora.matrices import (
     BYTES_PER_PARAMETER,
@@ -186,6 +187,9 @@ def merges_exactly(result: LoraResult) -> Finding:
         error=error,
         provenance=provenance(result, "merge.max_abs_error"),
     )
+    if (dtype := result.params.dtype) != FLOAT32:
+        stored = tr("The weights are stored in {dtype}, so each merged one was rounded to it.", dtype=dtype)
+        return Finding(Verdict.HOLDS if error <= 1e-5 else Verdict.DOES_NOT_HOLD, sentences(evidence, stored))
     return Finding(Verdict.HOLDS if error <= 1e-5 else Verdict.DOES_NOT_HOLD, evidence)
 
 

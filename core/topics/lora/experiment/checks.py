@@ -57,10 +57,13 @@ def merge_error(run: Run, batch: Batch) -> tuple[float, float]:
     return float((merged - unmerged).abs().max()), float(unmerged.abs().max())
 
 
-def count_checks(params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix]) -> list[Check]:
-    """peft's count of trainable parameters against the count from the shapes."""
+def count_checks(
+    params: LoraParams, runs: Sequence[Run], matrices: Sequence[Matrix], expert_sides: int = 0
+) -> list[Check]:
+    """peft's count of trainable parameters against the count from the shapes. `expert_sides` are the parameters per
+    rank of LoRA's adapters on 3-D parameters."""
     expected = {
-        "lora": sum(matrix.lora_parameters(params.target_r) for matrix in matrices),
+        "lora": sum(matrix.lora_parameters(params.target_r) for matrix in matrices) + params.target_r * expert_sides,
         "adalora": sum(matrix.adalora_parameters(params.init_r) for matrix in matrices),
     }
     return [

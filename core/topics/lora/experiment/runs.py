@@ -104,10 +104,18 @@ class Run:
         return self.recorder.params.orth_reg_weight * self.recorder.orthogonality[step - 1]
 
 
-def lora_run(params: LoraParams, base: SmallModel, task: TableTask, targets: Sequence[str]) -> Run:
+def lora_run(
+    params: LoraParams, base: SmallModel, task: TableTask, targets: Sequence[str], parameters: Sequence[str] = ()
+) -> Run:
     from peft import LoraConfig
 
-    config = LoraConfig(r=params.target_r, lora_alpha=params.alpha, target_modules=list(targets), task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=params.target_r,
+        lora_alpha=params.alpha,
+        target_modules=list(targets),
+        target_parameters=list(parameters) or None,
+        task_type="CAUSAL_LM",
+    )
     return _started(params, base, task, "lora", with_adapter(base.model, config, params.seed), params.learning_rate)
 
 
@@ -126,7 +134,7 @@ def adalora_run(
         beta1=params.beta1,
         beta2=params.beta2,
         orth_reg_weight=params.orth_reg_weight,
-        total_step=params.steps,
+        total_step=params.planned_steps,
         target_modules=list(targets),
         task_type="CAUSAL_LM",
     )

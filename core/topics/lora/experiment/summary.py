@@ -87,13 +87,18 @@ def add_history(builder: Builder, recorder: Recorder, matrices: Sequence[Matrix]
     history = RankHistory(
         ranks=ranks,
         total_rank=ranks.sum(axis=1).astype(np.int32),
-        budget=recorder.schedule.curve(),
+        budget=recorder.schedule.curve(recorder.schedule.trained),
         allocated=np.array(recorder.allocated, dtype=bool),
         orthogonality=np.array(recorder.orthogonality[:steps], dtype=np.float32),
         frames=_frames(recorder) if recorder.frames else None,
         allocations=tuple(_allocation(masking, matrices) for masking in recorder.maskings),
     )
-    metrics = {"budget.target": Metric(recorder.schedule.target, "triplets", Provenance.MODELLED)}
+    schedule = recorder.schedule
+    note = tr("total_step = {total:,}, tfinal = {tfinal:,}", total=schedule.total, tfinal=schedule.tfinal)
+    metrics = {
+        "budget.target": Metric(schedule.target, "triplets", Provenance.MODELLED),
+        "budget.arrives": Metric(schedule.last_allocation, "steps", Provenance.MODELLED, note),
+    }
     if steps:
         note = tr("kept after step {step}", step=steps)
         metrics["budget.final"] = Metric(float(ranks[-1].sum()), "triplets", builder.measured, note)

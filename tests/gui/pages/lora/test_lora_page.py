@@ -18,7 +18,7 @@ from core.topics.lora.result import LoraResult, RankHistory
 from gui import theme as themes
 from gui import translation
 from gui.pages.lora import LoraPage
-from gui.pages.lora.details import KERNEL, PICTURES, SIZE, SPECTRUM, TEXT, TRIPLETS
+from gui.pages.lora.details import KERNEL, MERGES, PICTURES, SIZE, SPECTRUM, TEXT, TRIPLETS
 from tests.gui.pages.lora.lora_result import STRONGEST, lora_result
 
 PARAMS = LoraParams(steps=60, tinit=10, tfinal=20, delta_t=5, held_out_every=10)
@@ -325,7 +325,7 @@ def test_that_a_run_changes_every_picture_in_both_themes(page: LoraPage, qapp: A
 
     def pictures() -> list[QImage]:
         images = []
-        for index in (TRIPLETS, PICTURES, SPECTRUM, SIZE, TEXT, KERNEL):
+        for index in (TRIPLETS, PICTURES, SPECTRUM, MERGES, SIZE, TEXT, KERNEL):
             page.details.show_picture(index)
             images.append(page.details.grab().toImage())
         return images
@@ -334,7 +334,7 @@ def test_that_a_run_changes_every_picture_in_both_themes(page: LoraPage, qapp: A
     page.present(made_up(), {})
     drawn = pictures()
     changed = [before != after for before, after in zip(planned, drawn, strict=True)]
-    assert changed == [True, True, True, False, True, True], "sizes are the plan's, all else is the run's"
+    assert changed == [True, True, True, True, False, True, True], "sizes are the plan's, all else is the run's"
     assert page.grab().toImage().pixelColor(0, 0) == QColor(themes.current().background)
 
 

@@ -54,6 +54,11 @@ class Memory:
         return self.buffer.name == _NOTHING
 
     @property
+    def repeats(self) -> bool:
+        """Whether several elements of the tensor are one place, as in an expanded tensor."""
+        return any(size > 1 and not stride for size, stride in zip(self.buffer.shape, self.buffer.strides, strict=True))
+
+    @property
     def storage_range(self) -> tuple[int, int]:
         """The address of the storage, and of what comes after it."""
         storage = self.flat.untyped_storage()

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from core.sanitizer.kinds import KINDS
 from core.sanitizer.races import races
+from core.sanitizer.views import outside_views
 from core.trace.record import Fault, Launch
 
-CHECKS: Sequence[Callable[[Launch], tuple[Fault, ...]]] = (races,)
+CHECKS: Sequence[Callable[[Launch], tuple[Fault, ...]]] = (outside_views, races)
 
 
 def findings(launch: Launch) -> tuple[Fault, ...]:

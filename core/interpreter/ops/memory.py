@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -83,7 +84,7 @@ def _out_of_bounds(
         "low": memory.low,
         "high": memory.high,
     }
-    repair = tr("Mask the access or fix the index.")
+    fault_kind, repair = kinds.OUT_OF_BOUNDS, tr("Mask the access or fix the index.")
     if memory.is_nothing:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} accesses address {address}, which lies in no "
@@ -98,6 +99,17 @@ def _out_of_bounds(
             **{name: details[name] for name in ("kind", "kernel", "location", "program", "tensor")},
         )
         repair = tr("Mask the access or pass a tensor with elements.")
+    elif memory.repeats and 0 <= first.offset < math.prod(memory.buffer.shape):
+        fault_kind = kinds.WRONG_STRIDES
+        shape, strides = str(list(memory.buffer.shape)), str(list(memory.buffer.strides))
+        sentence = tr(
+            "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor}, which has "
+            "shape {shape} and strides {strides}, so that its memory holds indices {low} to {high} only.",
+            shape=shape,
+            strides=strides,
+            **details,
+        )
+        repair = tr("Pass {tensor}.contiguous(), or its strides, and use them.", tensor=memory.buffer.name)
     elif first.index:
         sentence = tr(
             "Illegal {kind} in {kernel} at {location}: program {program} reaches index {index} of {tensor} with "
@@ -113,7 +125,7 @@ def _out_of_bounds(
         )
     frame.run.diagnostics.fault(
         Fault(
-            kind=kinds.OUT_OF_BOUNDS,
+            kind=fault_kind,
             access=kind,
             buffer=buffer,
             file=location.file,

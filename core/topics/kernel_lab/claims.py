@@ -7,14 +7,14 @@ from collections.abc import Set
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.format import quantity
-from core.sanitizer.kinds import KINDS, OUT_OF_BOUNDS, OUTSIDE_THE_VIEW
+from core.sanitizer.kinds import KINDS, OUT_OF_BOUNDS, OUTSIDE_THE_VIEW, WRONG_STRIDES
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import LineRow, SectorRow, TensorRow
 
 ABOUT_ONCE = 1.25
 L2_BYTES = 40_000_000
 WELL_USED, HALF_USED = 0.8, 0.5
-_OUTSIDE = {OUT_OF_BOUNDS, OUTSIDE_THE_VIEW}
+_OUTSIDE = {OUT_OF_BOUNDS, OUTSIDE_THE_VIEW, WRONG_STRIDES}
 _RACES = {kind.id for kind in KINDS.values() if kind.group == "race"}
 _NOTHING_TRACED = tr("Nothing has been traced yet: run the page to the end.")
 

@@ -324,6 +324,50 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         cls=Command,
         help=str(
             tr(
+                "Check every Triton kernel that a function, a script or a test file launches: one finding per line. "
+                "The exit code is 1 on a fault, and 0 on remarks only."
+            )
+        ),
+    )
+    def check(
+        target: Annotated[
+            str,
+            typer.Argument(
+                metavar="FILE.py::FUNCTION", help=str(tr("A function that launches kernels, or a script: FILE.py."))
+            ),
+        ] = "",
+        arguments: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="ARGUMENTS", help=str(tr("The command line of a script or of pytest, after --."))),
+        ] = None,
+        pytest: Annotated[
+            str,
+            typer.Option(
+                metavar="FILE", help=str(tr("Run this test file with pytest instead, and check what it launches."))
+            ),
+        ] = "",
+        gpu: Annotated[str, typer.Option(metavar="GPU", help=str(gpu_help))] = "",
+        device: Annotated[str, device_option] = "auto",
+        insecure: Annotated[bool, insecure_option] = False,
+        junit: Annotated[
+            Path | None, typer.Option(metavar="FILE", help=str(tr("Write the findings as JUnit XML.")))
+        ] = None,
+        sarif: Annotated[
+            Path | None, typer.Option(metavar="FILE", help=str(tr("Write the findings as SARIF 2.1.0.")))
+        ] = None,
+        json: Annotated[bool, json_option] = False,
+    ) -> None:
+        from core.commands.check import Written, check_target
+
+        where = target_of(device, insecure=insecure)
+        command_line = [target, *(arguments or [])] if target else []
+        written = Written(json, junit, sarif)
+        raise typer.Exit(check_target(command_line, tests=pytest, device=where, gpu=gpu, written=written))
+
+    @cli.command(
+        cls=Command,
+        help=str(
+            tr(
                 "Compare implementations of kernels over a sweep: errors, times, bytes, compiled code. The exit code "
                 "is 1 if something is slower than a baseline beyond noise, or wrong."
             )

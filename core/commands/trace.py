@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.engine.addresses import Target
 from core.hardware.gpus import gpu_called
+from core.outside import cleaned
 from core.paths import expanded
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.html_report import write_html
@@ -42,8 +44,8 @@ class Outputs:
 
     def checked(self) -> Outputs:
         """The paths as they will be written. Raises InvalidParams, before a run, where that cannot be."""
-        export = None if self.export is None else _place_of(self.export)
-        html = None if self.html is None else _place_of(self.html)
+        export = None if self.export is None else place_of(self.export)
+        html = None if self.html is None else place_of(self.html)
         if export is not None and export.suffix.lower() != SUFFIX:
             raise InvalidParams(
                 tr(
@@ -77,7 +79,8 @@ def trace_target(
     is run as a script with that command line.
 
     `target` is FILE.py::FUNCTION, or FILE.py where one function is obvious, or a trace (.npz) that --export wrote.
-    Returns exit code 1 if the sanitizer found a fault, else 0, also after remarks. Raises TilescopeError for bad
+    Returns exit code 1 if the sanitizer found a fault or the function failed after its launches, else 0, also after
+    remarks. Raises TilescopeError for bad
     input, and for a file that cannot be written: that after everything else was printed.
     """
     topic = find_topic(TOPIC_ID)
@@ -87,21 +90,23 @@ def trace_target(
     else:
         given = {"addresses_only": addresses_only, "arguments": shlex.join(arguments)}
         choice = {"config": config, "try_configs": try_configs, **({"gpu": gpu_called(gpu).id} if gpu else {})}
-        params = _params(topic, target, {**given, **choice})
-        result = _traced(topic, params, device, outputs)
+        params = params_of(topic, target, {**given, **choice})
+        result = traced(topic, params, device, whole=outputs.export is not None, with_stack=outputs.with_stack)
     findings = [(claim, claim.test(result)) for claim in topic.claims]
     if outputs.as_json:
         print(as_json(report(result, findings)))
     else:
         print_report(result, with_launches=outputs.with_launches)
+    if outputs.with_stack and result.stack:
+        print(cleaned(result.stack.rstrip()), file=sys.stderr)
     if outputs.export is not None and result.trace is not None:
         write(outputs.export, result.trace)
     if outputs.html is not None:
         write_html(outputs.html, result, findings)
-    return FAULTS_FOUND if any(row.severity == "fault" for row in result.faults) else 0
+    return FAULTS_FOUND if result.failure or any(row.severity == "fault" for row in result.faults) else 0
 
 
-def _params(topic: Topic, target: str, given: dict[str, object]) -> Params:
+def params_of(topic: Topic, target: str, given: dict[str, object]) -> Params:
     """The parameters of a run, with the file and the function that the target means."""
     file, _, function = target.rpartition("::") if "::" in target else (target, "", "")
     params = topic.params.parse({"file": file, "function": function, **given})
@@ -110,16 +115,18 @@ def _params(topic: Topic, target: str, given: dict[str, object]) -> Params:
     return params.changed(file=str(planned.path), function=planned.function)
 
 
-def _traced(topic: Topic, params: Params, device: Target, outputs: Outputs) -> KernelLabResult:
+def traced(
+    topic: Topic, params: Params, device: Target, *, whole: bool = False, with_stack: bool = False
+) -> KernelLabResult:
+    """The result of a run. It has all numbers; the trace itself only if `whole`."""
     with engine_for(device) as (engine, engine_device):
-        # A Partial has all numbers; only the trace is missing.
-        partial = outputs.export is None
-        result = run_once(engine, topic, params, engine_device, partial=partial, with_stack=outputs.with_stack)
+        result = run_once(engine, topic, params, engine_device, partial=not whole, with_stack=with_stack)
     assert isinstance(result, KernelLabResult)
     return result
 
 
-def _place_of(path: Path) -> Path:
+def place_of(path: Path) -> Path:
+    """The path of a file that will be written. Raises InvalidParams where that cannot be."""
     path = expanded(path)
     if path.is_dir():
         raise InvalidParams(tr("{path} is a folder: name a file to write.", path=str(path)))

@@ -51,14 +51,14 @@ def call(source: Source, function: str, arguments: Sequence[str] = ()) -> None:
 def loaded(source: Source, arguments: Sequence[str] = ()) -> Iterator[types.ModuleType]:
     """The file as a module, imported as if it were alone, until the block ends. Raises InvalidParams if it does not
     import."""
-    with _as_if_alone(source.path, arguments), _source_in_memory(source):
+    with as_if_alone(source.path, arguments), _source_in_memory(source):
         yield _imported(source)
 
 
 def _run_script(source: Source, arguments: Sequence[str]) -> None:
     """Run the file as `python FILE ARGUMENTS` would. Raises RunFailed for what it raises; `sys.exit()` ends it."""
     module, kept = _new_module(source, SCRIPT), sys.modules[SCRIPT]
-    with _as_if_alone(source.path, arguments), _source_in_memory(source), blamed(source, tr("the script")):
+    with as_if_alone(source.path, arguments), _source_in_memory(source), blamed(source, tr("the script")):
         sys.modules[SCRIPT] = module
         try:
             exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
@@ -91,7 +91,7 @@ def _with_stack(sentence: TilescopeError, error: BaseException) -> TilescopeErro
 
 
 @contextmanager
-def _as_if_alone(path: Path, arguments: Sequence[str]) -> Iterator[None]:
+def as_if_alone(path: Path, arguments: Sequence[str]) -> Iterator[None]:
     """Set up `sys` as for a script at that path, and restore it in any case."""
     folder = str(path.parent)
     before = set(sys.modules)

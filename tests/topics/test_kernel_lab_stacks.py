@@ -48,8 +48,8 @@ def test_that_the_stack_has_the_users_frames_and_none_of_ours(tmp_path: Path) ->
                 raise ValueError("of mine") from missing
 
         def main():
-            launch(torch.zeros(64))
             inner()
+            launch(torch.zeros(64))
         """,
     )
     assert type(error) is RunFailed

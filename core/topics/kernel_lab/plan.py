@@ -13,6 +13,7 @@ from core.topics.kernel_lab.params import KernelLabParams
 from core.user_code.loading import SCRIPT
 from core.user_code.paths import resolved
 from core.user_code.source import Function, Source, read_source, text_of
+from core.user_code.test_file import TESTS
 
 MAIN = "main"
 """The function that is called if none is named and there are several."""
@@ -24,8 +25,8 @@ class Plan:
     parameter at fault.
 
     `path` is None if the file cannot be found, `source` if it is not valid Python: `unparsed` is its text then, if it
-    can be read. `function` is '' if none can be chosen, and SCRIPT for the file itself, with `arguments` as its command
-    line.
+    can be read. `function` is '' if none can be chosen, and SCRIPT for the file itself, TESTS for its tests, with
+    `arguments` as the command line.
     """
 
     params: KernelLabParams
@@ -88,8 +89,8 @@ def chosen(source: Source, function: str) -> str:
     """The function to call. Raises InvalidParams if there is none, or if the choice is ambiguous."""
     if not function:
         return _default(source)
-    if function == SCRIPT:
-        return SCRIPT
+    if function in (SCRIPT, TESTS):
+        return function
     defined = {f.name: f for f in source.functions}
     if function in defined:
         _check_callable(source, defined[function])

@@ -66,7 +66,7 @@ class Report:
     version. `provenance` names the device, how kernels ran on it, and versions. The rows of the tables refer to
     launches by their number, from 0. `lines` and `sectors` have one row per launch, source line, kind of access and
     parameter. `handovers` are bytes that a launch reads and an earlier one wrote. `printed` is what the file and its
-    kernels printed.
+    kernels printed. `failure` says what the function raised after these launches, '' if nothing.
     """
 
     format: Literal["tilescope-trace-report"]
@@ -87,6 +87,7 @@ class Report:
     faults: tuple[FaultRow, ...]
     handovers: tuple[Handover, ...]
     printed: tuple[Printed, ...]
+    failure: str
 
 
 def report(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]]) -> dict[str, Any]:
@@ -121,6 +122,7 @@ def report(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]]) -
         faults=result.faults,
         handovers=result.handovers,
         printed=result.log,
+        failure=str(result.failure),
     )
     return dict(archive.plain(whole, text_of=str))
 

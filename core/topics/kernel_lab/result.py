@@ -126,6 +126,8 @@ class KernelLabResult(Result):
     views         by launch index, for the launches that are cheap to draw; the others are drawn from `trace`.
     trace_file    the name of the file that the trace was opened from, '' for a run. `params` of an opened trace are
                   the form's at that time.
+    failure       what the function raised after its launches, empty if nothing; also among the messages. `stack` is
+                  the user's own part of the traceback.
 
     Metrics (all traced):
       launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
@@ -146,6 +148,8 @@ class KernelLabResult(Result):
     trace: EncodedTrace | None = None
     views: Mapping[int, LaunchViews] = field(default_factory=dict)
     trace_file: str = ""
+    failure: Text = EMPTY
+    stack: str = ""
 
     def is_run_of(self, params: Params) -> bool:
         """An opened trace stays valid as long as the form names the same file and function."""

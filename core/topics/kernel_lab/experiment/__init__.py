@@ -31,8 +31,8 @@ def run(params: KernelLabParams, device: str) -> ExperimentRun:
     """Yields a Partial with all numbers before the trace and its pictures.
 
     Raises InvalidParams if the file does not import, or if the function cannot be called or launches nothing, RunFailed
-    if the function fails, and MissingRequirement without Triton. Beyond the limits of `tracing`, the result holds the
-    launches so far and a warning.
+    if the function fails before its first launch, and MissingRequirement without Triton. If it fails later, and beyond
+    the limits of `tracing`, the result holds the launches so far and a warning.
     """
     planned = plan(params)
     if planned.problem:
@@ -67,8 +67,10 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         files=analysis.traced_files(traced.launches, {str(planned.path): planned.text}),
         sources=analysis.kernel_sources(traced.launches),
         log=tuple(_printed(traced.log, traced.launches)),
+        failure=traced.failure,
+        stack=traced.stack,
         messages=(
-            *([Message("warning", traced.warning)] if traced.warning else []),
+            *(Message("warning", text) for text in (traced.failure, traced.warning) if text),
             *(Message("notice", notice) for notice in traced.notices),
         ),
     )

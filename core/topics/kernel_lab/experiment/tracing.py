@@ -24,6 +24,7 @@ from core.topics.kernel_lab.experiment.configs import require_config
 from core.topics.kernel_lab.plan import Plan
 from core.user_code.loading import SCRIPT, call
 from core.user_code.paths import shown
+from core.user_code.test_file import TESTS, run_tests
 
 MOST_LAUNCHES = 4096
 _MANY_LAUNCHES = 100
@@ -51,7 +52,8 @@ class Log:
 class Traced:
     """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty.
 
-    `notices` say what differs from a run on a GPU.
+    `notices` say what differs from a run on a GPU. `failure` says what the function raised after its launches, or is
+    empty; `stack` is the user's own part of its traceback.
     """
 
     launches: tuple[Launch, ...]
@@ -60,6 +62,8 @@ class Traced:
     notices: tuple[Text, ...] = ()
     tuned: tuple[TunedKernel, ...] = ()
     trials: tuple[ConfigTrial, ...] = ()
+    failure: Text = EMPTY
+    stack: str = ""
 
 
 def trace(planned: Plan, progress: ProgressCallback) -> Traced:
@@ -78,11 +82,13 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
     """Import the file, call the function and trace every launch, including launches during the import.
 
     Beyond `MOST_LAUNCHES` or the size that `trace_limit` allows, the function is stopped, and the launches so far are
-    returned. Raises InvalidParams if it launches nothing, and RunFailed if not even the first launch fits the limit.
+    returned; also if it raises after them, as a test that fails does. Raises InvalidParams if it launches nothing, and
+    RunFailed if it raises before its first launch, or if not even that one fits the limit.
     """
     assert planned.source is not None
     budget = planned.params.memory_budget_mb * 1_000_000
     limits = _Limits(planned.function, trace_limit(budget), progress)
+    failed: RunFailed | None = None
     progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
         _collected() as log,
@@ -100,10 +106,15 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
         limits.tracer = tracer
         try:
             with silent_reports(planned.source.text, tracer.notice):
-                call(planned.source, planned.function, planned.arguments)
-        except TilescopeError:
+                if planned.function == TESTS:
+                    run_tests(planned.source, planned.arguments)
+                else:
+                    call(planned.source, planned.function, planned.arguments)
+        except TilescopeError as error:
             if not limits.reached and tracer.needs_data is None:
-                raise
+                if type(error) is not RunFailed:
+                    raise
+                failed = error
     if tracer.internal_error is not None:
         raise tracer.internal_error
     if tracer.needs_data is not None:
@@ -111,8 +122,11 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
     warning = limits.warning()
     if not tracer.launches and tracer.too_large is not None:
         raise RunFailed(tracer.too_large.text) from tracer.too_large
-    if not tracer.launches and planned.function == SCRIPT:
-        raise InvalidParams(
+    if not tracer.launches and failed is not None:
+        failed.stack = log.stdout if planned.function == TESTS else failed.stack
+        raise failed
+    if not tracer.launches and planned.function in (SCRIPT, TESTS):
+        nothing = InvalidParams(
             tr(
                 "{file} ran to its end and launched no Triton kernel: check its arguments, and whether it needs "
                 "another GPU than {gpu}.",
@@ -121,6 +135,8 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
             ),
             "arguments",
         )
+        nothing.stack = log.stdout if planned.function == TESTS else ""
+        raise nothing
     if not tracer.launches:
         raise InvalidParams(
             tr(
@@ -132,7 +148,16 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
         )
     tuned = tuple(tracer.tuning.kernels.values())
     require_config(planned.params.config, tuned, tracer.launches)
-    return Traced(tuple(tracer.launches), log, warning, tuple(tracer.notices), tuned, tuple(tracer.tuning.trials))
+    return Traced(
+        tuple(tracer.launches),
+        log,
+        warning,
+        tuple(tracer.notices),
+        tuned,
+        tuple(tracer.tuning.trials),
+        failure=EMPTY if failed is None else failed.text,
+        stack="" if failed is None else failed.stack,
+    )
 
 
 def trace_limit(budget_bytes: int) -> int:

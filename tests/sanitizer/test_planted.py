@@ -1,0 +1,33 @@
+"""The generated pairs of `python -m tests.sanitizer`, and a few of them run: faults are found, twins are clean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.sanitizer.kinds import OUT_OF_BOUNDS, WRITE_WRITE_RACE
+from tests.sanitizer.planted import findings_of, pairs
+
+pytest.importorskip("triton")
+
+PAIRS = list(pairs())
+
+
+def test_that_there_are_many_different_pairs() -> None:
+    assert len({pair.faulty for pair in PAIRS}) == len(PAIRS) >= 200
+    assert {pair.faulty for pair in PAIRS}.isdisjoint(pair.correct for pair in PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "kind"),
+    [
+        ("elementwise", "drop the mask of a load", OUT_OF_BOUNDS),
+        ("sum", "drop the atomic", WRITE_WRITE_RACE),
+        ("layer norm", "drop the mask of a store", WRITE_WRITE_RACE),
+    ],
+)
+def test_that_a_planted_fault_is_found_and_its_twin_is_clean(base: str, name: str, kind: str, tmp_path: Path) -> None:
+    pair = next(pair for pair in PAIRS if (pair.base, pair.plant.name) == (base, name))
+    assert kind in {row.kind for row in findings_of(pair.faulty, tmp_path)}
+    assert [str(row.sentence) for row in findings_of(pair.correct, tmp_path) if row.severity == "fault"] == []

@@ -44,7 +44,7 @@ NAMEABLE: Mapping[str, Nameable] = {
     "masks": _page(
         ("mask", "kernel"),
         ("row", "col", "q_block", "kv_block", "step"),
-        kernel_view=("schedule", "symmetry", "compare", "code"),
+        kernel_view=("schedule", "symmetry", "compare", "code", "positions"),
     ),
     "decoder": _page(
         ("block", "attention", "tensor"),

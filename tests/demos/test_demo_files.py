@@ -73,7 +73,8 @@ def test_that_a_demo_is_read_as_it_was_written(title: Written, made: list[Step])
         (f'{HEAD}{STEP}card = "bars"\n', "Step 1: The page masks has no picture 'bars'."),
         (
             f"{HEAD}{STEP}select.kernel_view = 'codes'\n",
-            "There is no kernel_view 'codes' on the page masks: what it can be is schedule, symmetry, compare, code.",
+            "There is no kernel_view 'codes' on the page masks: what it can be is schedule, symmetry, compare, code, "
+            "positions.",
         ),
         (f"{HEAD}{STEP}select.tensor = 1\n", "Step 1: Nothing on the page masks is selected as 'tensor'."),
         (f'{HEAD}{STEP}caption.de = "Schau."\n', "Step 1: There is no language 'de': the languages are en, zh."),

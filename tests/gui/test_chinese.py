@@ -28,7 +28,7 @@ from tests.gui.example_pages import EXAMPLES, Example, open_example
 from tests.gui.text_walk import Seen, owner_of, paint, pictures_of, read_outs_of, texts_of
 from tests.latin_names import CHINESE, english_words
 
-TOKENS_ARE_PAINTED_BY = "gui/charts/matrix_axis_labels.py"
+TOKENS_ARE_SHOWN_BY = ("gui/charts/matrix_axis_labels.py", "gui/pages/masks/position_table.py")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def _words(text: Seen) -> str:
 
 def _is_token(text: Seen, tokens: set[str]) -> bool:
     """Whether this is a word of the user's text beside a matrix, which may be cut."""
-    return text.file == TOKENS_ARE_PAINTED_BY and any(token.startswith(text.text.rstrip("…")) for token in tokens)
+    return text.file in TOKENS_ARE_SHOWN_BY and any(token.startswith(text.text.rstrip("…")) for token in tokens)
 
 
 def assert_chinese(seen: set[Seen], example: Example) -> None:

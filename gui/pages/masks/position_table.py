@@ -10,8 +10,10 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from core.contracts.text import Text, sentences, tr
+from core.language import ENGLISH
 from gui import theme
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -85,6 +87,13 @@ class PositionTable(QWidget):
         self.view.resizeColumnsToContents()
         nothing_differs = _SAME if len(rows) > 1 else _NO_POSITIONS
         show_text(self.caption.setText, sentences(*remarks) if remarks else nothing_differs)
+
+    def data_table(self) -> DataTable | None:
+        """One row per token: its place, the token, and its position id by each way of counting."""
+        if not self.model.rows:
+            return None
+        columns = {row.title.in_language(ENGLISH): row.cells for row in self.model.rows}
+        return table_of({"place": range(self.model.columnCount()), **columns})
 
 
 _SAME = tr("No pad comes before a token, and there is one document: every way of counting gives these position ids.")

@@ -69,7 +69,7 @@ def _layers(scene: Scene, recorded: Recorded) -> Iterator[_Made]:
     bias = torch.zeros_like(stream) if layer.out_proj.bias is None else layer.out_proj.bias.expand_as(stream)
     for name, label, needs_weights in (
         ("mha", tr("torch.nn.MultiheadAttention (need_weights=True, the default)"), True),
-        ("mha-without-weights", tr("torch.nn.MultiheadAttention (need_weights=False)"), False),
+        ("mha-without-weights", verbatim("torch.nn.MultiheadAttention(need_weights=False)"), False),
     ):
         out, _ = layer(stream[None], memory[None], memory[None], key_padding_mask=pads, need_weights=needs_weights)
         yield name, label, out[0], bias, None

@@ -1,6 +1,6 @@
 """Write-write races: bytes that two programs of a launch store to without an atomic.
 
-Programs run in any order, so the final value of such a byte is undefined.
+Programs run in any order, so the final value of such a byte is undefined, unless atomics order the stores.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from core.contracts.text import Value, tr
 from core.sanitizer import kinds
+from core.sanitizer.happens_before import HappensBefore
 from core.trace.affine import IntArray
 from core.trace.record import Access, Fault, Launch
 from core.trace.rows import rows_of
@@ -25,6 +26,7 @@ class _Stores:
     begin: IntArray
     end: IntArray
     program: IntArray
+    time: IntArray
 
 
 Site = tuple[str, int, int]
@@ -36,40 +38,44 @@ def races(launch: Launch) -> tuple[Fault, ...]:
 
     `index` is the element of the lowest shared byte; `count` the number of bytes that more than one program stores to.
     """
-    grouped: dict[Site, list[Access]] = {}
-    for access in launch.accesses:
+    order = HappensBefore(launch)
+    grouped: dict[Site, list[tuple[Access, IntArray]]] = {}
+    for place, access in enumerate(launch.accesses):
         if access.kind == "store":
-            grouped.setdefault((access.file, access.line, access.buffer), []).append(access)
+            timed = access, order.times(place, len(access.programs))
+            grouped.setdefault((access.file, access.line, access.buffer), []).append(timed)
     sites = [(site, _stores(launch, grouped[site])) for site in sorted(grouped)]
     conflicts = []
     for index, (site, stores) in enumerate(sites):
         for other_site, other in sites[index:]:
-            race = _race(launch, site, stores, other_site, other, itself=other is stores)
+            race = _race(launch, order, site, stores, other_site, other)
             if race is not None:
                 conflicts.append(race)
     return tuple(conflicts)
 
 
-def _stores(launch: Launch, accesses: list[Access]) -> _Stores:
-    parts = [_spans(launch, access) for access in accesses]
-    begin, end, program = (np.concatenate(column) for column in zip(*parts, strict=True))
+def _stores(launch: Launch, accesses: list[tuple[Access, IntArray]]) -> _Stores:
+    parts = [_spans(launch, access, times) for access, times in accesses]
+    begin, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(begin, kind="stable")
-    return _Stores(begin[order], end[order], program[order])
+    return _Stores(begin[order], *(column[order] for column in columns))
 
 
-def _spans(launch: Launch, access: Access) -> tuple[IntArray, IntArray, IntArray]:
-    """Absolute byte spans, and the program of each."""
+def _spans(launch: Launch, access: Access, times: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Absolute byte spans, and the program and time of each."""
     rows = rows_of(access)
     full = np.broadcast_shapes(rows.starts.shape, rows.lengths.shape, (len(access.programs), 1))
-    starts, lengths, program = (
-        np.broadcast_to(array, full).reshape(-1) for array in (rows.starts, rows.lengths, access.programs[:, None])
+    starts, lengths, program, time = (
+        np.broadcast_to(array, full).reshape(-1)
+        for array in (rows.starts, rows.lengths, access.programs[:, None], times[:, None])
     )
     nonempty = lengths > 0
     begin = launch.buffers[access.buffer].data_ptr + starts[nonempty] * access.element_bytes
-    return begin, begin + lengths[nonempty] * access.element_bytes, program[nonempty]
+    return begin, begin + lengths[nonempty] * access.element_bytes, program[nonempty], time[nonempty]
 
 
-def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, *, itself: bool) -> Fault | None:
+def _race(launch: Launch, order: HappensBefore, site: Site, a: _Stores, other_site: Site, b: _Stores) -> Fault | None:
+    itself = a is b
     if not len(a.begin) or not len(b.begin) or a.begin[0] >= b.end.max() or b.begin[0] >= a.end.max():
         return None
     if itself and not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
@@ -79,6 +85,11 @@ def _race(launch: Launch, site: Site, a: _Stores, other_site: Site, b: _Stores, 
     if not shared.any():
         return None
     byte, program, other = pieces.first(shared)
+    if order:
+        unordered = pieces.unordered(shared, order)
+        if unordered is None:
+            return None
+        shared, byte, program, other = unordered
     buffer = launch.buffers[site[2]]
     index, count = (byte - buffer.data_ptr) // buffer.element_bytes, int(pieces.lengths[shared].sum())
     details: dict[str, Value] = {
@@ -130,6 +141,7 @@ class _Pieces:
     def __init__(self, a: _Stores, b: _Stores, *, itself: bool) -> None:
         self._cuts = np.unique(np.concatenate((a.begin, a.end) if itself else (a.begin, a.end, b.begin, b.end)))
         self.lengths: IntArray = np.diff(self._cuts)
+        self._stores = (a,) if itself else (a, b)
         self._a = self._extremes(a)
         self._b = self._a if itself else self._extremes(b)
 
@@ -137,13 +149,14 @@ class _Pieces:
         """Lowest and highest program that covers each piece; (-1, -1) where none does."""
         low = np.full(len(self.lengths), np.iinfo(np.int64).max)
         high = np.full(len(self.lengths), -1)
-        for piece, program in self._covered(stores):
+        for piece, span in self._covered(stores):
+            program = stores.program[span]
             np.minimum.at(low, piece, program)
             np.maximum.at(high, piece, program)
         return np.where(high < 0, -1, low), high
 
     def _covered(self, stores: _Stores) -> Iterator[tuple[IntArray, IntArray]]:
-        """(piece, program) pairs, for some spans at a time, since a long span covers many pieces."""
+        """(piece, span) pairs, for some spans at a time, since a long span covers many pieces."""
         first = np.searchsorted(self._cuts, stores.begin)
         count = np.searchsorted(self._cuts, stores.end) - first
         total = np.concatenate(([0], count.cumsum()))
@@ -152,7 +165,7 @@ class _Pieces:
             end = max(begin + 1, int(np.searchsorted(total, total[begin] + (1 << 22), side="right")) - 1)
             n = count[begin:end]
             inside = np.arange(int(n.sum())) - np.repeat(total[begin:end] - total[begin], n)
-            yield np.repeat(first[begin:end], n) + inside, np.repeat(stores.program[begin:end], n)
+            yield np.repeat(first[begin:end], n) + inside, np.repeat(np.arange(begin, end), n)
             begin = end
 
     def contested(self) -> npt.NDArray[np.bool_]:
@@ -169,3 +182,33 @@ class _Pieces:
         if low == high:
             low, high = int(a_high[piece]), int(b_low[piece])
         return int(self._cuts[piece]), low, high
+
+    def unordered(
+        self, contested: npt.NDArray[np.bool_], order: HappensBefore
+    ) -> tuple[npt.NDArray[np.bool_], int, int, int] | None:
+        """The contested pieces with stores that nothing orders, and byte and programs of the lowest; None if all are.
+
+        Orders pass on, so it is enough that each store to a piece is ordered after the one before it.
+        """
+        columns = []
+        for side, stores in enumerate(self._stores):
+            for piece, span in self._covered(stores):
+                kept = contested[piece]
+                piece, span = piece[kept], span[kept]
+                columns.append(np.stack((piece, stores.time[span], stores.program[span], np.full(len(piece), side))))
+        table = np.concatenate(columns, axis=1)
+        piece, time, program, side = table[:, np.lexsort((table[1], table[0]))]
+        follows = (piece[1:] == piece[:-1]) & (program[1:] != program[:-1])
+        if len(self._stores) > 1:
+            follows &= side[1:] != side[:-1]
+        at = np.flatnonzero(follows)
+        pairs = np.stack((program[at], time[at], program[at + 1], time[at + 1]), axis=1)
+        distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
+        racing = np.array([not order.ordered(*pair) for pair in distinct.tolist()], dtype=np.bool_)[inverse.reshape(-1)]
+        if not racing.any():
+            return None
+        pieces = np.zeros_like(contested)
+        pieces[piece[at[racing]]] = True
+        first = int(at[racing][0])
+        low, high = sorted((int(program[first]), int(program[first + 1])))
+        return pieces, int(self._cuts[piece[first]]), low, high

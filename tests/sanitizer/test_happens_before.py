@@ -1,0 +1,36 @@
+"""Stores that atomics order are no races; their twins are."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.interpreter import intercept
+from core.sanitizer.races import races
+from core.trace.record import Fault
+from tests.sanitizer import order_kernels as kernels
+
+
+def found(name: str) -> tuple[Fault, ...]:
+    with intercept(faults="record") as tracer:
+        getattr(kernels, name)()
+    return races(tracer.launches[-1])
+
+
+@pytest.mark.parametrize("name", ["lock", "counter"])
+def test_that_ordered_stores_are_no_race(name: str) -> None:
+    assert found(name) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "count"),
+    [
+        ("store_after_unlocking", 0, 4),
+        ("a_lock_each", 0, 4),
+        ("first_to_count", 1, 12),
+        ("relaxed_counter", 0, 12),
+    ],
+)
+def test_that_stores_without_an_order_are_a_race(name: str, index: int, count: int) -> None:
+    (race,) = found(name)
+    assert (race.kind, race.index, race.count) == ("write-write race", index, count)
+    assert race.program != race.other_program

@@ -22,6 +22,7 @@ from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
 from core.interpreter.fake_driver import fake_driver
 from core.interpreter.frame import ProgressCallback
+from core.interpreter.fresh_memory import FreshMemory
 from core.interpreter.frontend import Kernel
 from core.interpreter.grid import Grid, checked_grid
 from core.interpreter.handles import LaunchHandle, Usage
@@ -78,7 +79,8 @@ class Tracer:
         """What differs from a run on a GPU and that the user should know."""
         self._addresses_only = addresses_only
         self._unwritten = UnwrittenStores()
-        self._origins = Origins()
+        self._fresh = None if stop_at_faults else FreshMemory()
+        self._origins = Origins(self._fresh)
 
     def notice(self, text: Text) -> None:
         """Add to the notices what is not yet among them."""
@@ -94,8 +96,12 @@ class Tracer:
     def observing(self) -> Iterator[None]:
         """Inside the block, it is seen where tensors are made, and an addresses-only trace notices what the host
         reads."""
-        with observed(self._unwritten) if self._addresses_only else nullcontext(), self._origins.observing():
-            yield
+        try:
+            with observed(self._unwritten) if self._addresses_only else nullcontext(), self._origins.observing():
+                yield
+        finally:
+            if self._fresh is not None and self.too_large is None:
+                self._fresh.finished(self.launches)
 
     @property
     def trace_bytes(self) -> int:
@@ -144,7 +150,10 @@ class Tracer:
         with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
             arguments = runtime_arguments(kernel, bound)
         if self._trial is None:
-            launch, _ = self._execute(kernel, arguments, shape, config, self._size, site)
+            launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
+            if self._fresh is not None:
+                with origins.unobserved():
+                    launch = self._fresh.launched(launch, memories, len(self.launches))
             self.launches.append(launch)
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):

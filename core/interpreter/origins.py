@@ -12,13 +12,16 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 
 from core.interpreter.call_site import outside_frame
+from core.interpreter.fresh_memory import FreshMemory
 
 
 class Origins:
     """Numbers allocations, in the order in which they are seen. Memory that is freed may be given out again: its
     storage is another one then."""
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: FreshMemory | None = None) -> None:
+        self.fresh = fresh
+        """Follows memory that was made without values, if that is wanted."""
         self._known: dict[int, tuple[StorageWeakRef, int, str]] = {}
         self._count = 0
 
@@ -31,7 +34,8 @@ class Origins:
 
     def of(self, tensor: torch.Tensor) -> tuple[int, str]:
         """The number of a tensor's allocation, and the line ('FILE:LINE') that made it, '' if none was seen."""
-        _, number, made_at = self._entry(tensor) or self._add(tensor, "")
+        with unobserved():
+            _, number, made_at = self._entry(tensor) or self._add(tensor, "")
         return number, made_at
 
     def made(self, tensor: torch.Tensor, given: Any) -> None:
@@ -61,9 +65,13 @@ class _Observer(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        for tensor in result if type(result) in (tuple, list) else (result,):
+        results = result if type(result) in (tuple, list) else (result,)
+        given = [*args, *(kwargs or {}).values()]
+        for tensor in results:
             if _has_storage(tensor):
-                self._origins.made(tensor, [*args, *(kwargs or {}).values()])
+                self._origins.made(tensor, given)
+        if self._origins.fresh is not None:
+            self._origins.fresh.saw(func, given, results)
         return result
 
 

@@ -104,7 +104,7 @@ def _finding(launch: Launch, layouts: list[Layout], strays: _Strays) -> Fault:
     details: dict[str, Value] = {
         "kind": access.kind,
         "kernel": launch.function,
-        "location": f"{access.file}:{access.line}",
+        "location": located(access),
         "program": coordinates(launch, program),
         "index": strays.index,
         "tensor": buffer.name,
@@ -151,6 +151,11 @@ def coordinates(launch: Launch, program: int) -> str:
     """'(x, y, z)' of a linear program id."""
     x, y, _ = launch.grid
     return f"({program % x}, {program // x % y}, {program // (x * y)})"
+
+
+def located(access: Access) -> str:
+    """'FILE:LINE' of an access."""
+    return f"{access.file}:{access.line}"
 
 
 def _neighbour(launch: Launch, layouts: list[Layout], own: int, index: int) -> Text:

@@ -54,6 +54,8 @@ language: template
 # pytest runs the import contracts too (tests/test_layering.py), with violations that prove that each contract works.
 # --dist loadfile keeps a file on one worker, so its shared fixtures are built once. One OpenMP thread per worker: the
 # tests are small, and on two cores more threads would mostly wait for each other.
+# Compiled modules are kept, also where the environment says otherwise: the tests start hundreds of processes.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 

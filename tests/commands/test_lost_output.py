@@ -13,11 +13,12 @@ from tests.commands.test_command_line import ROOT, environment
 
 FULL = Path("/dev/full")
 QUICK = ["run", "masks", "--set", "seq_len=16", "--set", "heads=1"]
+SHOW = ["show", "resources/recorded_runs/masks.tilescope"]
 COMMANDS = {
     "help": ["--help"],
     "help of a command": ["run", "--help"],
-    "tables of a run": QUICK,
-    "JSON of a run": [*QUICK, "--json"],
+    "tables of a run": SHOW,
+    "JSON of a run": [*SHOW, "--json"],
     "doctor": ["doctor"],
 }
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -36,7 +37,9 @@ def started(arguments: list[str], stdout: object, stderr: object = subprocess.PI
 
 
 @needs_full
-@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    "arguments", [*COMMANDS.values(), [*QUICK, "--json"]], ids=[*COMMANDS, "a run with its worker"]
+)
 def test_a_full_disk_behind_stdout_is_one_sentence(arguments: list[str]) -> None:
     with FULL.open("w") as full:
         outcome = started(arguments, full)
@@ -59,7 +62,7 @@ def test_a_closed_pipe_behind_stdout_is_one_sentence(arguments: list[str]) -> No
 def test_a_reader_that_takes_one_line_gets_it() -> None:
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "main.py", *QUICK, "--json"], cwd=ROOT, env=environment(), stdout=writer, text=True,
+        [sys.executable, "main.py", *SHOW, "--json"], cwd=ROOT, env=environment(), stdout=writer, text=True,
         stderr=subprocess.PIPE,
     )  # fmt: skip
     os.close(writer)

@@ -15,7 +15,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 import pytest
 from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core import language
 from core.contracts import registry
@@ -136,11 +136,25 @@ def dark_theme(qapp: QApplication) -> None:
         motion.use(reduced=False)
     if zoom.factor() != 1:
         theme.set_zoom(qapp, 1)
-    if theme.current().name != "dark" or not qapp.styleSheet():
+    if theme.current().name != "dark" or qapp.font() != theme.ui_font():
         theme.apply(qapp, "dark")
-    if not qapp.styleSheet():
+    if qapp.style().name() != theme.STYLE.lower():
         qapp.setStyle(theme.STYLE)
-        theme.dress(qapp)  # widgets without a window, too
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """A widget without a window of its own is dressed as one: the style sheet of the application would take twice as
+    long (`theme.dress`)."""
+    add = qtbot.addWidget
+
+    def dressed(widget: QWidget, **options: Any) -> None:
+        if widget.isWindow() and not widget.styleSheet():
+            theme.dress(widget)
+        add(widget, **options)
+
+    qtbot.addWidget = dressed
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

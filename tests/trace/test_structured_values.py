@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.interpreter.ir import UNKNOWN_LOCATION, Operation, Type, Value
@@ -138,6 +138,7 @@ def _wrapped(values: np.ndarray, dtype: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("name", REFERENCES)
 @given(data=st.data())
+@settings(max_examples=40)
 def test_that_integer_operations_are_twos_complement(name: str, data: st.DataObject) -> None:
     element = data.draw(st.sampled_from(sorted(DTYPES)))
     dtype, count = DTYPES[element], LANES * ROWS * COLUMNS

@@ -49,7 +49,7 @@ NAMEABLE: Mapping[str, Nameable] = {
     "decoder": _page(
         ("block", "attention", "tensor"),
         ("source_token", "target_token", "node", "edge", "head_self", "head_cross", "lens"),
-        tensor_view=("tensor", "gradient", "every-token"),
+        tensor_view=("tensor", "gradient", "every-token", "empty-memory"),
     ),
     "quantization": _page(
         ("codebooks", "map", "formats", "practice"),
@@ -60,7 +60,7 @@ NAMEABLE: Mapping[str, Nameable] = {
     "lora": _page(
         ("ranks", "losses", "details"),
         ("matrix", "step", "triplet"),
-        details_view=("triplets", "pictures", "spectrum", "size", "answers", "kernel"),
+        details_view=("triplets", "pictures", "spectrum", "merges", "size", "answers", "kernel"),
         kernel_view=("bytes", "implementations"),
     ),
     "fine-tuning": _page(

@@ -100,7 +100,7 @@ def test_that_what_a_file_breaks_ends_with_its_run(engine: Engine, tmp_path: Pat
     ],
 )
 def test_that_every_way_to_end_is_told_as_what_it_is(engine: Engine, tmp_path: Path, body: str, sentence: str) -> None:
-    failed = ending(engine, tmp_path, f"launch()\n{body}")
+    failed = ending(engine, tmp_path, f"{body}\nlaunch()")
     assert isinstance(failed, Failed)
     assert sentence in str(failed.sentence)
     assert isinstance(ending(engine, tmp_path, "launch()"), Finished)

@@ -18,7 +18,12 @@ def tensor(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         (tensor(1, 2, 8, 32), tensor(1, 2, 9, 32), tensor(1, 2, 8, 32), "K and V must have the same shape"),
         (tensor(1, 2, 8, 32), tensor(1, 2, 0, 32), tensor(1, 2, 0, 32), "no empty dimension"),
         (tensor(1, 4, 8, 32), tensor(1, 3, 8, 32), tensor(1, 3, 8, 32), "4 query heads cannot be divided among 3"),
-        (tensor(1, 2, 8, 48), tensor(1, 2, 8, 48), tensor(1, 2, 8, 48), "one of 32, 64, 128, not 48"),
+        (
+            tensor(1, 2, 8, 48),
+            tensor(1, 2, 8, 48),
+            tensor(1, 2, 8, 48),
+            "80, 96, 128, 192, 256, not 48",
+        ),
         (tensor(1, 2, 8, 32), tensor(1, 2, 8, 32).half(), tensor(1, 2, 8, 32), "must share float32, float16 or"),
         (tensor(1, 2, 8, 32), tensor(1, 2, 8, 32).to("meta"), tensor(1, 2, 8, 32), "on one device"),
     ],

@@ -53,8 +53,8 @@ class Details(Switcher):
             [
                 ("triplets", tr("Triplets"), self.triplets),
                 ("pictures", "W + BA", self.pictures),
-                ("spectrum", tr("Spectrum"), _under(self.spectrum_title, self.spectrum)),
-                ("merges", tr("Merging"), self.merges),
+                ("spectrum", tr("Spectra"), _under(self.spectrum_title, self.spectrum)),
+                ("merges", tr("Merge"), self.merges),
                 ("size", tr("Size"), _under(self.size_title, self.size)),
                 ("answers", tr("Answers"), self.text),
                 ("kernel", tr("Kernel"), self.kernel),

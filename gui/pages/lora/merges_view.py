@@ -47,8 +47,7 @@ def merged_matrices(result: LoraResult | None) -> list[MergedMatrix]:
 def saved_sentence(saved: SavedAdapter) -> Text:
     """What a saved adapter is, and what comes back."""
     came_back = tr(
-        "{run}, saved and loaded: {size}, {tensors} tensors ({empty} empty, rank 0), largest difference of a logit "
-        "{error:.2g}, relative to the largest.",
+        "{run}, saved and loaded: {size}, {tensors} tensors ({empty} of rank 0), logits off by {error:.2g} (relative).",
         run=RUN_LABELS[saved.run],
         size=short_quantity(saved.bytes, "bytes"),
         tensors=saved.tensors,

@@ -57,4 +57,4 @@ def test_that_every_matrix_has_its_merges_and_a_swallowed_update_is_red(merges: 
     assert [column.tone(row) for row in rows[:2]] == ["bad", ""]
     assert column.write(column.value(rows[1])) == "2%"
     assert "10% of the weights stay" in column.tip(rows[1])
-    assert "3 empty, rank 0" in merges.saved.text()
+    assert "3 of rank 0" in merges.saved.text()

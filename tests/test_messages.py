@@ -30,6 +30,7 @@ CATALOGUE = ROOT / "resources/locale/zh/LC_MESSAGES/tilescope.po"
 ALLOWED = (
     ("core/commands/parser.py", "(?P<", "the parser's own sentences, recognized and translated"),
     ("core/sanitizer/kinds.py", "", "ids of the kinds, the same in every language; their names are messages"),
+    ("core/checkpoint/incomplete.py", "hf download", "a command to copy"),
     ("core/engine/history.py", "id, topic, params", "columns of a table"),
     ("core/engine/history.py", "topic, result", "columns of a table"),
     ("core/out_of_memory.py", "out of memory", "what torch says, compared with"),

@@ -8,6 +8,10 @@ No module here imports torch, so the window may use them:
 - `report`       rows per tensor, per layer and in total, and the worst tensors
 - `tensor_table` these rows as columns, and the error maps of one format
 - `export`       `exported(suffix, about, tables)`: CSV, JSON and Markdown
+- `roles`        `role_of(name, shape)`: weight matrix, norm, bias, router, embedding; only matrices count in totals
+- `block_errors` the median error of a tensor's blocks, which no single weight can improve
+- `incomplete`   what an incomplete download leaves behind, and how the missing files are got
+- `quantized`    weights that are quantized already: recognised, counted by format, restored
 - `slices`       `slices(tensor)`: the weights slice by slice, never a whole file or a large tensor at once
 - `coding`       blocks of weights to the nearest level of a format and back
 - `measuring`    `Measurer.measure(...)`: the errors of one tensor in several formats, on all cores

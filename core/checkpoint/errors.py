@@ -1,17 +1,21 @@
 """The error of quantizing a tensor, as sums over its slices, and the statistics that follow from them. numpy only.
 
-NaN and inf weights are counted and left out of every sum: they are set to zero, so that they affect no block's scale.
+A weight that is NaN or inf spoils its block: a real quantizer stores NaN or inf as the scale, and every weight of the
+block comes back as such. With double quantization the mean of all scales is spoiled too, and with it the tensor
+(bitsandbytes: all 64 weights, or all weights). What is lost is counted, and left out of every sum of errors.
 """
 
 from __future__ import annotations
 
 import math
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.checkpoint.block_errors import NO_BLOCKS, Counts, median_db, no_blocks
 
 MAP_COLUMNS = 64
 """A tensor's blocks, in order, are drawn as this many columns; with fewer blocks, each fills several columns."""
@@ -80,7 +84,9 @@ class FormatErrors:
     error.
 
     `stored_bits` counts the codes, the scales and everything else that the format stores for these elements, as
-    `Quantization.stored_bits` does. It is known for a whole tensor, and 0 for a slice.
+    `Quantization.stored_bits` does. `block_snr_db` is the median over the blocks: inf without an error, -inf if half of
+    the blocks are lost. Both are known for a whole tensor; for a slice they are 0 and NaN, and `blocks` counts its
+    blocks by SNR. `lost` counts the weights that come back as NaN or inf.
     """
 
     elements: int = 0
@@ -88,6 +94,9 @@ class FormatErrors:
     error: Floats = field(default_factory=lambda: np.zeros(MAP_COLUMNS))
     max_abs: float = 0.0
     stored_bits: float = 0.0
+    lost: int = 0
+    block_snr_db: float = math.nan
+    blocks: Counts = field(default_factory=no_blocks, repr=False)
 
     def __add__(self, other: FormatErrors) -> FormatErrors:
         return FormatErrors(
@@ -96,6 +105,8 @@ class FormatErrors:
             self.error + other.error,
             max(self.max_abs, other.max_abs),
             self.stored_bits + other.stored_bits,
+            self.lost + other.lost,
+            blocks=self.blocks + other.blocks,
         )
 
     @property
@@ -120,15 +131,28 @@ class FormatErrors:
             row: Floats = np.sqrt(np.where(self.power > 0, self.error / self.power, np.nan))
         return row
 
+    def of_tensor(self, stored_bits: float, power: Floats) -> FormatErrors:
+        """These sums as those of a whole tensor, whose map of the power is `power`, an array that formats share."""
+        return replace(
+            self, power=power, stored_bits=stored_bits, block_snr_db=median_db(self.blocks), blocks=NO_BLOCKS
+        )
+
+    @classmethod
+    def of_lost_tensor(cls, elements: int, stored_bits: float) -> Self:
+        """A tensor of which every weight comes back as NaN or inf."""
+        return cls(elements, max_abs=math.nan, stored_bits=stored_bits, lost=elements, block_snr_db=-math.inf)
+
     def as_json(self) -> dict[str, Any]:
-        """JSON values; the columns keep seven digits."""
-        return {**vars(self), "power": _packed(self.power), "error": _packed(self.error)}
+        """JSON values, in which Python writes NaN and inf by name; the columns keep seven digits."""
+        values = {name: value for name, value in vars(self).items() if name != "blocks"}
+        return {**values, "power": _packed(self.power), "error": _packed(self.error)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """The inverse of `as_json`; raises KeyError, TypeError or ValueError for anything else."""
         power, error = (_unpacked(*values[name]) for name in ("power", "error"))
-        return cls(int(values["elements"]), power, error, float(values["max_abs"]), float(values["stored_bits"]))
+        largest, bits, median = (float(values[name]) for name in ("max_abs", "stored_bits", "block_snr_db"))
+        return cls(int(values["elements"]), power, error, largest, bits, int(values["lost"]), median)
 
 
 def _packed(columns: Floats) -> tuple[float, str]:

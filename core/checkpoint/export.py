@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from core.checkpoint.quantized.storage import storage_label
 from core.checkpoint.report import LayerTotals, TensorErrors, Totals, worst_rows
+from core.checkpoint.roles import ROLE_LABELS, Role
 from core.contracts.text import Text, tr, tr_in
 from core.csv_text import to_csv
 from core.format import format_quantity
@@ -25,8 +27,14 @@ _MARKUP = re.compile(
 Tables = Mapping[str, Sequence[Any]]
 """Rows by the name of their table: 'messages', 'totals', 'layers', 'tensors', 'skipped'. JSON takes others too."""
 
-_SHOWN = ("snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
-_HEADINGS = (tr("SNR (dB)"), tr("relative RMSE"), tr("largest error"), tr("bits per parameter"))
+_SHOWN = ("snr_db", "block_snr_db", "relative_rmse", "max_abs_error", "bits_per_parameter")
+_HEADINGS = (
+    tr("SNR (dB)"),
+    tr("median block (dB)"),
+    tr("relative RMSE"),
+    tr("largest error"),
+    tr("bits per parameter"),
+)
 _SEVERITIES = {"notice": tr("Notice:"), "warning": tr("Warning:")}
 _NO_LABELS: Mapping[str, Text] = {}
 
@@ -50,12 +58,21 @@ def as_markdown(about: Mapping[str, Any], tables: Tables, labels: Mapping[str, T
         parts.append(f"> **{_SEVERITIES[message.severity]}** {_text(message.text)}")
     parts.append(_list((labels.get(name) or name, value) for name, value in about.items()))
     totals = _table((tr("format"), tr("size")), tables.get("totals", ()), _total)
-    parts += [_heading(tr("All tensors")), totals]
+    parts += [_heading(tr("Weight matrices")), totals]
+    apart = [row for row in tables.get("roles", ()) if row.role != Role.MATRIX]
+    if apart:
+        parts += [_heading(tr("Apart from the totals")), _table((tr("tensors"), tr("format")), apart, _apart)]
     layers = _table((tr("layer"), tr("format")), tables.get("layers", ()), _layer)
     parts += [_heading(tr("Layers")), layers]
     for name in dict.fromkeys(row.format for row in rows):
         worst = _table((tr("tensor"), tr("shape"), tr("max / σ")), worst_rows(rows, name), _tensor)
         parts += [_heading(tr("Worst tensors in {format}", format=name)), worst]
+    if storage := tables.get("storage", ()):
+        shares = [
+            (storage_label(row.format), f"{100 * row.share:.3g}% ({format_quantity(row.bytes, 'bytes')})")
+            for row in storage
+        ]
+        parts += [_heading(tr("Stored as")), _list(shares)]
     if skipped := tables.get("skipped", ()):
         parts += [_heading(tr("Not measured")), _list((tensor.tensor, tensor.why) for tensor in skipped)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -114,6 +131,10 @@ def _table(first: Sequence[Text], rows: Sequence[Any], cells: Any) -> str:
 
 def _total(row: Totals) -> tuple[str, ...]:
     return row.format, format_quantity(row.quantized_bytes, "bytes")
+
+
+def _apart(row: Totals) -> tuple[str, ...]:
+    return _text(ROLE_LABELS[row.role]), row.format
 
 
 def _layer(row: LayerTotals) -> tuple[str, ...]:

@@ -18,9 +18,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from core.checkpoint.stored_types import ELEMENT_BYTES, why_skipped
+from core.checkpoint.incomplete import FIRST_BYTES, how_to_get, what_else, what_is_there
+from core.checkpoint.roles import Role, role_of
+from core.checkpoint.stored_types import ELEMENT_BYTES, Packed, why_skipped
 from core.contracts.errors import InvalidParams
-from core.contracts.text import EMPTY, Text, sentences, tr
+from core.contracts.text import Text, sentences, tr
 from core.files import open_regular, reason_of
 from core.format import quantity
 
@@ -60,8 +62,7 @@ class Shard:
 @dataclass(frozen=True, slots=True)  # a checkpoint may have 200,000
 class StoredTensor:
     """A tensor of a file: `begin` and `end` are byte offsets in the file. `skipped` says why the tensor is not
-    measured, and is empty if it is; `scales_codes` says that it holds the scales of another tensor, which is already
-    quantized."""
+    measured, and is empty if it is. `packed` says what it holds of a weight that is already quantized."""
 
     name: str
     dtype: str
@@ -69,7 +70,7 @@ class StoredTensor:
     shard: Shard
     begin: int
     end: int
-    scales_codes: bool = False
+    packed: Packed = Packed.NOTHING
 
     @property
     def elements(self) -> int:
@@ -80,10 +81,12 @@ class StoredTensor:
         return self.end - self.begin
 
     @property
+    def role(self) -> Role:
+        return role_of(self.name, self.shape)
+
+    @property
     def skipped(self) -> Text:
-        return why_skipped(self.dtype, self.elements) or (
-            tr("it holds the scales of a quantized tensor") if self.scales_codes else EMPTY
-        )
+        return why_skipped(self.dtype, self.elements, self.packed)
 
 
 def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...]:
@@ -95,8 +98,11 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
     try:
         with open_regular(path) as file:
             facts = os.fstat(file.fileno())
-            prefix = file.read(_PREFIX_BYTES)
-            length = _header_length(path, prefix, facts.st_size, field)
+            first_bytes = file.read(FIRST_BYTES)
+            if text_in_place := what_else(path, first_bytes):
+                raise InvalidParams(text_in_place, field)
+            length = _header_length(path, first_bytes[:_PREFIX_BYTES], facts.st_size, field)
+            file.seek(_PREFIX_BYTES)
             text = _header_text(path, file, length, field)
     except OSError as error:
         raise unreadable(path, error, field) from error
@@ -183,7 +189,7 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
             size=size,
             length=length,
         )
-        raise _damaged_file(text, field)
+        raise InvalidParams(sentences(text, how_to_get([path])), field)
     return length
 
 
@@ -268,7 +274,9 @@ def _check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str
                 tensor=tensor.name,
                 missing=quantity(tensor.end - size, "bytes"),
             )
-            raise _damaged_file(text, field)
+            raise InvalidParams(
+                sentences(text, what_is_there([tensor.end for tensor in tensors], size), how_to_get([path])), field
+            )
         if previous is not None and tensor.begin < previous.end:
             text = tr(
                 "{file} is corrupt: the bytes of {first} and {second} overlap.",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.checkpoint import coding
+from core.checkpoint.block_errors import count_blocks, fair_power
 from core.checkpoint.coding import Blocks, Scales
 from core.checkpoint.errors import Floats, FormatErrors, WeightSums, by_column
 from kernels.quantization.formats import FORMATS, FormatId
@@ -53,9 +54,13 @@ class Quantization:
         groups = -(-blocks // self.nested_block)
         return codes + _NESTED_BITS * blocks + _FLOAT_BITS * (groups + 1)
 
+    def nests_scales_of(self, format_id: FormatId) -> bool:
+        """Whether the scales of a format are quantized too."""
+        return bool(self.nested_block) and not FORMATS[format_id].affine
+
     @property
     def has_nested_scales(self) -> bool:
-        return bool(self.nested_block) and any(not FORMATS[name].affine for name in self.formats)
+        return any(map(self.nests_scales_of, self.formats))
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Piece:
-    """Blocks of a tensor as finite float32 values: the `nonfinite` NaN and inf elements are replaced by zeros."""
+    """Blocks of a tensor as finite float32 values: the `nonfinite` NaN and inf elements are replaced by zeros.
+    `spoiled` are the rows of the blocks that held them."""
 
     blocks: Blocks
     absmax: Scales
     first_block: int
     nonfinite: int
+    spoiled: NDArray[np.intp]
 
 
 class Measurer:
@@ -112,7 +119,8 @@ class Measurer:
             bits = quantization.stored_bits(name, elements)
             # The power is the same in all formats; it is held once, since there may be 100,000 tensors.
             power = total.errors[quantization.formats[0]].power
-            errors[name] = replace(error, power=power, stored_bits=bits)
+            spoiled = bool(error.lost) and quantization.nests_scales_of(name)  # the mean of the scales is no number
+            errors[name] = FormatErrors.of_lost_tensor(elements, bits) if spoiled else error.of_tensor(bits, power)
         return Measured(total.weights, errors)
 
     def _restored_scales(self, read: Slices, blocks: int, quantization: Quantization, on_read: OnRead) -> Scales:
@@ -171,13 +179,13 @@ def piece_of(stored: NDArray[Any], block_size: int, first_block: int = 0, out: N
     else:
         with np.errstate(invalid="ignore"):
             absmax = coding.absmax_of(blocks, tail)
-    nonfinite = 0
-    if not np.isfinite(absmax).all():
+    nonfinite, spoiled = 0, np.flatnonzero(~np.isfinite(absmax))
+    if len(spoiled):
         bad = ~np.isfinite(blocks)
         nonfinite = int(bad.sum())
         blocks[bad] = 0
         absmax = coding.absmax_of(blocks, tail)
-    return Piece(blocks, absmax, first_block, nonfinite)
+    return Piece(blocks, absmax, first_block, nonfinite, spoiled)
 
 
 def _rows(values: NDArray[Any], block_size: int) -> NDArray[Any]:
@@ -191,11 +199,14 @@ def measure_piece(
     blocks = piece.blocks
     tail = blocks.shape[1] < quantization.block_size
     normalized = coding.normalize(blocks, piece.absmax, _scratch.floats(3, blocks.shape), tail)
-    squares = (
-        np.einsum("ij,ij->i", normalized, normalized) * coding.block_divisors(piece.absmax).astype(np.float64) ** 2
-    )
-    power = by_column(squares, piece.first_block, blocks_of_tensor)
+    normalized_squares = np.einsum("ij,ij->i", normalized, normalized)
+    squares = normalized_squares * coding.block_divisors(piece.absmax).astype(np.float64) ** 2
     weights = weight_sums(piece, normalized, squares)
+    if lost := len(piece.spoiled):
+        for values in (blocks, normalized, normalized_squares, squares):
+            values[piece.spoiled] = 0
+    power = by_column(squares, piece.first_block, blocks_of_tensor)
+    fair = fair_power(blocks, normalized_squares, piece.absmax)
     cells = coding.find_cells(normalized, _scratch.cells(blocks.shape), _scratch.floats(0, blocks.shape))
     errors = {}
     for name in quantization.formats:
@@ -204,7 +215,8 @@ def measure_piece(
         else:
             sums = coding.codebook_errors(blocks, normalized, cells, piece.absmax if scales is None else scales, name)
         error = by_column(sums.squares, piece.first_block, blocks_of_tensor)
-        errors[name] = FormatErrors(blocks.size, power, error, sums.largest)
+        counts = count_blocks(fair, sums.squares, lost)
+        errors[name] = FormatErrors(blocks.size, power, error, sums.largest, lost=lost * blocks.shape[1], blocks=counts)
     return Measured(weights, errors)
 
 

@@ -7,9 +7,6 @@ import re
 NO_LAYER = -1
 
 _NUMBER = re.compile(r"(?:^|\.)([0-9]{1,5})\.")
-_SCALE = re.compile(
-    r"\.scales$|(\.weight)(?:\.absmax|\.quant_map|\.nested_absmax|\.nested_quant_map|_scale|_scale_inv)$"
-)
 
 
 def layer_and_kind(name: str) -> tuple[int, str]:
@@ -25,11 +22,3 @@ def layer_and_kind(name: str) -> tuple[int, str]:
     if kind.endswith(".weight"):
         kind = kind.removesuffix(".weight")
     return (NO_LAYER if number is None else int(number.group(1))), kind
-
-
-def quantized_tensor_of(name: str) -> str:
-    """The name of the tensor that a scale belongs to: 'a.weight' for 'a.weight.absmax' (bitsandbytes) and
-    'a.weight_scale' (FP8), 'a.qweight' for 'a.scales' (GPTQ, AWQ); '' for a name that is not of a scale."""
-    if scale := _SCALE.search(name):
-        return name[: scale.start()] + (".qweight" if scale.group() == ".scales" else scale.group(1) or "")
-    return ""

@@ -19,10 +19,12 @@ from core.checkpoint.header import (
     too_many_tensors,
     unreadable,
 )
-from core.checkpoint.names import quantized_tensor_of
-from core.checkpoint.stored_types import MEASURED
+from core.checkpoint.incomplete import are_missing, how_to_get, missing_parts, part_alone, unfinished
+from core.checkpoint.quantized.finding import find_quantized, is_scale
+from core.checkpoint.quantized.layouts import QuantizedWeight
+from core.checkpoint.stored_types import Packed
 from core.contracts.errors import InvalidParams
-from core.contracts.text import Text, tr
+from core.contracts.text import EMPTY, Text, sentences, tr
 from core.files import read_regular
 from core.paths import expanded
 
@@ -38,11 +40,20 @@ Files = tuple[list[Path], dict[str, str]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the headers say. `tensors` are in the order of their bytes, shard by shard."""
+    """What the headers say. `tensors` are in the order of their bytes, shard by shard. `missing` names the other parts
+    of a split checkpoint, if `path` is a single part and they are not beside it. `quantized` are the weights that are
+    quantized already."""
 
     path: Path
     shards: tuple[Shard, ...]
     tensors: tuple[StoredTensor, ...]
+    missing: tuple[str, ...] = ()
+    quantized: tuple[QuantizedWeight, ...] = ()
+
+    @property
+    def incomplete(self) -> Text:
+        """Which parts of a split checkpoint are missing, and how to get them; empty if nothing is."""
+        return part_alone(self.path, self.missing) if self.missing else EMPTY
 
     @cached_property
     def measured(self) -> tuple[StoredTensor, ...]:
@@ -89,15 +100,22 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
             )
     if not tensors:
         raise InvalidParams(tr("{checkpoint} holds no tensors: open another checkpoint.", checkpoint=str(path)), field)
-    return Checkpoint(path, tuple(shards), tuple(_with_scales_marked(tensors)))
+    missing = missing_parts(path) if path.is_file() else ()
+    quantized = find_quantized(tensors)
+    return Checkpoint(path, tuple(shards), tuple(_with_packed_marked(tensors, quantized)), missing, quantized)
 
 
-def _with_scales_marked(tensors: Mapping[str, StoredTensor]) -> Iterator[StoredTensor]:
-    """Mark the floating-point tensors that are scales of an already quantized layer: they are no weights."""
+def _with_packed_marked(
+    tensors: Mapping[str, StoredTensor], quantized: Sequence[QuantizedWeight]
+) -> Iterator[StoredTensor]:
+    """Mark the tensors that hold codes or scales of quantized weights: they are no weights themselves."""
+    marks = {part.name: Packed.SCALES for weight in quantized for part in weight.parts.values()}
+    marks |= {weight.codes.name: Packed.CODES for weight in quantized}
     for name, tensor in tensors.items():
-        codes = tensors.get(quantized_tensor_of(name))
-        scales = codes is not None and codes.dtype not in MEASURED
-        yield replace(tensor, scales_codes=True) if scales else tensor
+        mark = marks.get(name, Packed.NOTHING)
+        if mark is Packed.NOTHING and is_scale(name, beside_quantized=bool(quantized)):
+            mark = Packed.SCALES
+        yield tensor if mark is Packed.NOTHING else replace(tensor, packed=mark)
 
 
 def _add(
@@ -154,10 +172,10 @@ def _files_of_folder(folder: Path, field: str | None) -> Files:
     if not files and pickles:
         raise pickle_refused(folder / pickles[0], field)
     if not files:
-        raise InvalidParams(
-            tr("{folder} holds no {suffix} file: open a model folder that does.", folder=str(folder), suffix=_SUFFIX),
-            field,
-        )
+        text = tr("{folder} holds no {suffix} file: open a model folder that does.", folder=str(folder), suffix=_SUFFIX)
+        raise InvalidParams(sentences(text, unfinished(names)), field)
+    if absent := sorted({name for file in files for name in missing_parts(file)}):
+        raise InvalidParams(are_missing(folder, absent), field)
     return files, {}
 
 
@@ -194,14 +212,16 @@ def _files_of_index(index: Path, field: str | None) -> Files:
 
 def _missing_shards(index: Path, names: Sequence[str]) -> Text:
     if len(names) == 1:
-        return tr(
+        needs = tr(
             "{index} needs {file}, which is missing: download it, or open a single shard.",
             index=str(index),
             file=names[0],
         )
-    return tr(
-        "{index} needs {file} and {others:,} more, which are missing: download them, or open a single shard.",
-        index=str(index),
-        file=names[0],
-        others=len(names) - 1,
-    )
+    else:
+        needs = tr(
+            "{index} needs {file} and {others:,} more, which are missing: download them, or open a single shard.",
+            index=str(index),
+            file=names[0],
+            others=len(names) - 1,
+        )
+    return sentences(needs, how_to_get([index.parent / name for name in names]))

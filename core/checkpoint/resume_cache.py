@@ -19,7 +19,7 @@ from core.checkpoint.header import Shard, StoredTensor
 from core.contracts.text import EMPTY, tr
 from core.files import reason_of
 
-VERSION = 3
+VERSION = 4
 """Raised when the measured numbers change, so that older lines are ignored."""
 
 _WEIGHTS = "weights"

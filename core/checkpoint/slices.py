@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from core.files import reason_of
 SLICE_ELEMENTS = 1 << 22
 """Elements per slice: a multiple of every block size; 8 MiB of bf16."""
 
-_NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+_NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I64": np.int64, "I32": np.int32}
+_NUMPY |= {"I8": np.int8, **dict.fromkeys(("U8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), np.uint8)}
 
 Stored = NDArray[Any]
 
@@ -39,14 +41,32 @@ def slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Iterator[Sto
     """
     width = ELEMENT_BYTES[tensor.dtype]
     buffer = memoryview(bytearray(min(elements, tensor.elements) * width))
+    with _opened(tensor) as file:
+        for begin in range(tensor.begin, tensor.end, elements * width):
+            part = buffer[: min(elements * width, tensor.end - begin)]
+            _check_same(file, tensor.shard)
+            _read_into(file, begin, part, tensor.shard)
+            yield np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
+        _check_same(file, tensor.shard)
+
+
+def read_stored(tensor: StoredTensor, first: int, last: int) -> Stored:
+    """The elements from `first` to before `last`, as numbers of the stored type; 8-bit floats as their codes, bfloat16
+    as uint16 bits. Raises FileChanged."""
+    width = ELEMENT_BYTES[tensor.dtype]
+    part = memoryview(bytearray((last - first) * width))
+    with _opened(tensor) as file:
+        _read_into(file, tensor.begin + first * width, part, tensor.shard)
+        _check_same(file, tensor.shard)
+    return np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
+
+
+@contextmanager
+def _opened(tensor: StoredTensor) -> Iterator[Any]:
+    """The tensor's file, unbuffered. A refusal of the system becomes FileChanged."""
     try:
         with tensor.shard.path.open("rb", buffering=0) as file:
-            for begin in range(tensor.begin, tensor.end, elements * width):
-                part = buffer[: min(elements * width, tensor.end - begin)]
-                _check_same(file, tensor.shard)
-                _read_into(file, begin, part, tensor.shard)
-                yield np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
-            _check_same(file, tensor.shard)
+            yield file
     except OSError as error:
         reason = reason_of(error)
         text = tr("{file} can no longer be read ({reason}).", file=str(tensor.shard.path), reason=reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from core.contracts.text import EMPTY, Text, tr
 
 ELEMENT_BYTES = {
@@ -29,8 +31,20 @@ MEASURED = ("F64", "F32", "F16", "BF16")
 """Types whose values are the weights themselves; the others hold integers, masks, scales or quantized weights."""
 
 
-def why_skipped(dtype: str, elements: int) -> Text:
+class Packed(Enum):
+    """What a tensor holds of a weight that is already quantized."""
+
+    NOTHING = "nothing"
+    CODES = "codes"
+    SCALES = "scales"
+
+
+def why_skipped(dtype: str, elements: int, packed: Packed = Packed.NOTHING) -> Text:
     """Why a tensor is not measured, in a few words; empty if it is measured."""
+    if packed is Packed.SCALES:
+        return tr("it holds the scales of a quantized tensor")
+    if packed is Packed.CODES:
+        return tr("{dtype} is already quantized: it holds codes, not weights", dtype=dtype)
     if dtype in MEASURED:
         return EMPTY if elements else tr("the tensor is empty")
     if dtype not in ELEMENT_BYTES:

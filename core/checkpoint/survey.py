@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from core.checkpoint.errors import FormatErrors
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import Measured, Measurer, Quantization
+from core.checkpoint.quantized.reading import weight_slices
 from core.checkpoint.resume_cache import ResumeCache
-from core.checkpoint.slices import FileChanged, slices
+from core.checkpoint.slices import FileChanged
 from core.contracts.text import EMPTY, Text, verbatim
 from kernels.quantization.formats import FormatId
 
@@ -103,7 +104,7 @@ def _measure(
     measurer: Measurer, tensor: StoredTensor, quantization: Quantization, tensor_progress: _Progress
 ) -> Measured:
     def read() -> Iterator[NDArray[Any]]:
-        return slices(tensor)
+        return weight_slices(tensor)
 
     return measurer.measure(read, tensor.elements, quantization, tensor_progress.on_read)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -16,6 +16,7 @@ from core.checkpoint.report import TensorErrors, worst_rows
 from core.contracts.archive import Array
 
 _COLUMNS = {item.name: str(item.type) for item in fields(TensorErrors) if item.name != "format"}
+_DEFAULTS = {item.name: item.default for item in fields(TensorErrors) if item.default is not MISSING}
 _DTYPES: Mapping[str, Any] = {"str": np.str_, "int": np.int64}
 _FACTS = tuple(_COLUMNS)[: tuple(item.name for item in fields(TensorErrors)).index("format")]
 """The fields of TensorErrors that do not depend on the format: those before `format`."""
@@ -31,6 +32,14 @@ class TensorTable:
 
     formats: tuple[str, ...] = ()
     columns: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Fill in the columns that a table of an earlier version lacks."""
+        missing = {name: default for name, default in _DEFAULTS.items() if name not in self.columns}
+        if self.columns and missing:
+            shape = self.columns["snr_db"].shape
+            filled = {name: np.full(shape, np.nan if value is None else value) for name, value in missing.items()}
+            object.__setattr__(self, "columns", {**self.columns, **filled})
 
     @classmethod
     def of(cls, rows: Sequence[TensorErrors]) -> TensorTable:
@@ -91,13 +100,13 @@ class TensorTable:
         return next((row for row in self.rows_in(format_id) if row.tensor == tensor), None)
 
     def worst(self, format_id: str, count: int = 20) -> list[TensorErrors]:
-        """The tensors with the lowest SNR, worst first. Tensors without an SNR are left out."""
+        """The worst weight matrices, worst first. Tensors without an error are left out."""
         return worst_rows(self.rows_in(format_id), format_id, count)
 
     def by_error(self, format_id: str) -> tuple[TensorErrors, ...]:
-        """The tensors with an error, the largest relative RMSE first."""
-        known = [row for row in self.rows_in(format_id) if row.relative_rmse is not None]
-        return tuple(sorted(known, key=lambda row: -(row.relative_rmse or 0.0)))
+        """The tensors with an error, the worst first."""
+        ranked = [row for row in self.rows_in(format_id) if row.is_ranked]
+        return tuple(sorted(ranked, key=lambda row: row.rank_key))
 
     @cached_property
     def _rows_by_format(self) -> dict[str, tuple[TensorErrors, ...]]:

@@ -33,7 +33,7 @@ def sums(values: np.ndarray) -> WeightSums:
 def errors(power: float, error: float, elements: int = 64, bits: float = 4.5) -> FormatErrors:
     columns = np.zeros((2, MAP_COLUMNS))
     columns[:, 0] = power, error
-    return FormatErrors(elements, columns[0], columns[1], math.sqrt(error), bits * elements)
+    return FormatErrors(elements, columns[0], columns[1], math.sqrt(error), bits * elements, block_snr_db=math.inf)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_that_no_name_is_more_than_text(tmp_path: Path, name: str) -> None:
     assert row["tensor"] == (f"'{name}" if name[0] in "=@+-" else name)
     assert json.loads(exported(".json", {}, tables))["tensors"][0]["tensor"] == name
     lines = [line for line in exported(".md", {}, tables).splitlines() if "64" in line]
-    assert [line.replace("\\|", "").count("|") for line in lines] == [8], "a table row of seven cells"
+    assert [line.replace("\\|", "").count("|") for line in lines] == [9], "a table row of eight cells"
     assert "<b>" not in lines[0]
 
 
@@ -189,7 +189,7 @@ def test_that_finished_tensors_come_back_and_others_do_not(tmp_path: Path) -> No
     kept = ResumeCache(tmp_path / "cache")
     kept.keep(first, sums(np.arange(5.0)), {"nf4 64": errors(10, 1.5)})
     with next((tmp_path / "cache").iterdir()).open("ab") as file:
-        file.write(b'[3, "b", "nf4 64", {"elem')  # killed while it wrote
+        file.write(b'[4, "b", "nf4 64", {"elem')  # killed while it wrote
     ResumeCache(tmp_path / "cache").keep(second, sums(np.arange(5.0)), {"fp4 64": errors(1, 1)})
     again = ResumeCache(tmp_path / "cache")
     assert again.errors(first, "nf4 64").as_json() == errors(10, 1.5).as_json()
@@ -210,10 +210,10 @@ def test_that_nothing_is_taken_for_a_file_that_was_written_again(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "text", [b"\xff\xfe", b"null\n", b'[3,"a","nf4 64",{"elements":1}]\n', b"[" * 9999, b"[1,2]\n"]
+    "text", [b"\xff\xfe", b"null\n", b'[4,"a","nf4 64",{"elements":1}]\n', b"[" * 9999, b"[1,2]\n"]
 )
 def test_that_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path, text: bytes) -> None:
-    assert VERSION == 3, "the lines here are of this version"
+    assert VERSION == 4, "the lines here are of this version"
     save_file({"a": normal(64)}, tmp_path / "a.safetensors")
     (tensor,) = open_checkpoint(tmp_path / "a.safetensors").tensors
     (tmp_path / f"{tensor.shard.identity}.jsonl").write_bytes(text)

@@ -40,7 +40,7 @@ def surveyed(checkpoint: Checkpoint, quantization: Quantization, cache: Path, pr
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices of 4096 elements, so that small tensors have several."""
     original = slices.slices
-    monkeypatch.setattr("core.checkpoint.survey.slices", lambda tensor: original(tensor, 4096))
+    monkeypatch.setattr("core.checkpoint.survey.weight_slices", lambda tensor: original(tensor, 4096))
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -95,26 +95,32 @@ def test_that_a_short_tensor_fills_its_row_of_the_map(tmp_path: Path) -> None:
     assert row[0] != row[32]
 
 
-def test_that_values_that_are_no_numbers_are_counted_and_do_not_spread(tmp_path: Path) -> None:
+def test_that_values_that_are_no_numbers_cost_their_blocks_and_no_others(tmp_path: Path) -> None:
     weights = normal(1000, dtype=torch.float32)
     spoiled = weights.clone()
     spoiled[[3, 500, 999]] = torch.tensor([torch.nan, torch.inf, -torch.inf])
-    cleaned = weights.clone()
-    cleaned[[3, 500, 999]] = 0
-    save_file({"spoiled": spoiled, "cleaned": cleaned}, tmp_path / "a.safetensors")
-    measured = surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path / "cache").measured
-    (_, ours), (_, expected) = measured["spoiled"], measured["cleaned"]
+    emptied = weights.clone()
+    for begin, end in ((0, 64), (448, 512), (960, 1000)):
+        emptied[begin:end] = 0
+    save_file({"spoiled": spoiled, "emptied": emptied}, tmp_path / "a.safetensors")
+    opened = open_checkpoint(tmp_path / "a.safetensors")
+    measured = surveyed(opened, Quantization(tuple(FORMATS), 64), tmp_path / "cache").measured
+    (_, ours), (_, expected) = measured["spoiled"], measured["emptied"]
     assert (ours.weights.nonfinite, expected.weights.nonfinite) == (3, 0)
     for name in FORMATS:
-        assert ours.errors[name].as_json() == expected.errors[name].as_json()
-    assert ours.weights.absmax == expected.weights.absmax
+        assert (ours.errors[name].lost, expected.errors[name].lost) == (64 + 64 + 40, 0)
+        assert (ours.errors[name].error == expected.errors[name].error).all()
+        assert (ours.errors[name].power == expected.errors[name].power).all()
+        assert ours.errors[name].max_abs == expected.errors[name].max_abs
+    kept = weights[[index for index in range(1000) if index not in (3, 500, 999)]]
+    assert ours.weights.absmax == float(kept.abs().max()), "the weights themselves are counted where they are numbers"
 
 
 def test_that_a_tensor_without_a_number_has_no_error(tmp_path: Path) -> None:
     save_file({"a": torch.full((100,), torch.nan), "z": torch.zeros(100)}, tmp_path / "a.safetensors")
     for _, measured in surveyed(open_checkpoint(tmp_path / "a.safetensors"), EVERY, tmp_path).measured.values():
         for errors in measured.errors.values():
-            assert errors.max_abs == 0
+            assert np.isnan(errors.max_abs) or errors.max_abs == 0
             assert np.isnan(errors.snr_db)
 
 

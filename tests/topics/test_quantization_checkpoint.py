@@ -65,9 +65,9 @@ def test_that_a_report_covers_every_tensor_and_says_what_it_left_out(checkpoint:
     assert all(np.isfinite(result.value(f"{name}.snr_db")) for name in ("nf4", "int8"))
     assert any("2 weights are NaN or inf" in text for text in messages(result))
     assert any("2 tensors hold no weights" in text for text in messages(result))
-    worst = [row.snr_db for row in result.tensors.worst("nf4")]
-    assert worst == sorted(worst)
-    assert result.tensors.worst("nf4")[0].format == "nf4"
+    worst = result.tensors.worst("nf4")
+    assert [row.rank_key for row in worst] == sorted(row.rank_key for row in worst)
+    assert (worst[0].format, worst[0].tensor, worst[0].lost) == ("nf4", "odd", 77)
     assert result.histogram is not None
     assert result.histogram.counts.sum() == LAYERS * 64 * 96 + 64  # matrices, of the odd one the whole block
     arrived = QuantizationResult.from_bytes(result.to_bytes())
@@ -120,7 +120,7 @@ def test_that_a_file_that_goes_away_leaves_what_was_measured(
             shard.unlink() if happens == "deleted" else shard.write_bytes(b"")
         return original(tensor, *elements)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("core.checkpoint.survey.slices", sabotaged)
+    monkeypatch.setattr("core.checkpoint.survey.weight_slices", sabotaged)
     result, _ = finished(params_for(checkpoint))
     assert result.value("report.tensors") == 1
     assert any("4 tensors are missing from this report" in text for text in messages(result))

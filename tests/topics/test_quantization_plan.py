@@ -246,12 +246,12 @@ def test_that_a_shard_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": normal(4, 4)}, path)
     folder_before = tmp_path.stat()
-    first = open_cached(str(tmp_path))
+    first = open_cached(QuantizationParams(checkpoint=str(tmp_path)))
     path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
     os.utime(path, ns=(1, 1))
     os.utime(tmp_path, ns=(folder_before.st_atime_ns, folder_before.st_mtime_ns))
     assert representative_tensor(first).name == "a"
-    assert representative_tensor(open_cached(str(tmp_path))).name == "b"
+    assert representative_tensor(open_cached(QuantizationParams(checkpoint=str(tmp_path)))).name == "b"
 
 
 def test_that_matrices_stand_for_a_checkpoint_and_are_spread_over_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.quantization.claims import CLAIMS
+from core.topics.quantization.details import details
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import check, plan
 from core.topics.quantization.result import QuantizationResult
@@ -29,6 +30,7 @@ TOPIC = Topic(
     result=QuantizationResult,
     path_params=("checkpoint", "model", "text_file", "report"),
     written_params=("report",),
+    json_details=details,
     runs_on=_runs_on,
     backend=_backend,
 )

@@ -34,6 +34,15 @@ class QuantizationParams(Params):
         file_filter="*.safetensors *.safetensors.index.json",
         group=_WEIGHTS,
     )
+    requantize: bool = switch(
+        False,
+        label=tr("Requantize"),
+        help=tr(
+            "Measure weights that are quantized already as well: they are restored (FP8, MXFP4, NVFP4, bitsandbytes, "
+            "GPTQ, AWQ) and quantized again. If off, they are only listed."
+        ),
+        group=_WEIGHTS,
+    )
     report: str = text(
         "",
         label=tr("Save report as"),
@@ -232,7 +241,7 @@ class QuantizationParams(Params):
         """
         return (
             isinstance(other, QuantizationParams)
-            and self.checkpoint.strip() == other.checkpoint.strip()
+            and (self.checkpoint.strip(), self.requantize) == (other.checkpoint.strip(), other.requantize)
             and self._shares(other, "block_size", "nested", *(() if self.checkpoint.strip() else _DISTRIBUTION_FIELDS))
         )
 

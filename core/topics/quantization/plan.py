@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from core.checkpoint.block_errors import median_db
 from core.checkpoint.errors import FormatErrors
 from core.checkpoint.measuring import Quantization, piece_of
 from core.checkpoint.nested_scales import NestedScales, nested_scales
 from core.checkpoint.opening import Checkpoint
+from core.checkpoint.quantized.storage import StorageRow, storage_rows
 from core.checkpoint.report import SkippedTensor, Totals, skipped_rows
+from core.checkpoint.roles import weight_rows
 from core.contracts.errors import InvalidParams, TilescopeError
+from core.contracts.result import number_or_none
 from core.contracts.text import EMPTY, Text, tr
 from core.files import open_regular, reason_of
 from core.hardware.gpus import gpus
@@ -69,7 +73,8 @@ class Plan:
     the sample is drawn from the distribution, so that there is something to see. `checkpoint` is None without one.
     `sampled` names the tensor or distribution of the sample; `sample_errors` are its errors in each format, with their
     map. `memory` is the model preset in 16 bits, then in each format. `measured_size` is the tensors, elements and
-    bytes of what a run would measure, and `skipped` what it would not, and why.
+    bytes of the weight matrices that a run would measure, `skipped` what it would not, and why, and `storage` the
+    formats that the bytes are stored in.
     """
 
     params: QuantizationParams
@@ -83,6 +88,7 @@ class Plan:
     sample_errors: Mapping[FormatId, FormatErrors]
     measured_size: tuple[int, int, int]
     skipped: tuple[SkippedTensor, ...] = ()
+    storage: tuple[StorageRow, ...] = ()
     checkpoint: Checkpoint | None = None
     problem: Text = EMPTY
     blames: str | None = None
@@ -122,6 +128,7 @@ class Plan:
             relative_rmse=errors.relative_rmse,
             max_abs_error=errors.max_abs,
             absmax=float(np.abs(self.sample).max(initial=0)),
+            block_snr_db=number_or_none(median_db(errors.blocks)),
         )
 
 
@@ -131,11 +138,11 @@ def plan(params: QuantizationParams) -> Plan:
     sample, sampled = None, ""
     try:
         if params.checkpoint.strip():
-            checkpoint = open_cached(params.checkpoint)
+            checkpoint = open_cached(params)
             tensor = representative_tensor(checkpoint)
             sample, sampled = sample_of(tensor, SAMPLE_ELEMENTS), tensor.name
     except TilescopeError as error:
-        problem, blames = error.text, "checkpoint"
+        problem, blames = error.text, getattr(error, "field", None) or "checkpoint"
     if sample is None:
         sample, sampled = draw_weights(params, SAMPLE_ELEMENTS), params.distribution
     quantization = Quantization(params.formats, params.block_size, params.nested)
@@ -157,6 +164,7 @@ def plan(params: QuantizationParams) -> Plan:
         sample_errors=errors,
         measured_size=_measured_size(params, checkpoint),
         skipped=() if checkpoint is None else skipped_rows(checkpoint.skipped),
+        storage=() if checkpoint is None else storage_rows(checkpoint),
         checkpoint=checkpoint,
         problem=problem,
         blames=blames,
@@ -168,7 +176,7 @@ def check(params: QuantizationParams) -> None:
     if params.report.strip():
         check_report_path(params.report)
     if params.checkpoint.strip():
-        representative_tensor(open_cached(params.checkpoint))
+        representative_tensor(open_cached(params))
     if params.outputs and params.model.strip():
         check_fits(inspect(params.model, "model"))
         if not params.text_file.strip():
@@ -192,7 +200,7 @@ def _measured_size(params: QuantizationParams, checkpoint: Checkpoint | None) ->
     if checkpoint is None:
         elements = params.blocks * params.block_size
         return 1, elements, 4 * elements
-    measured = checkpoint.measured
+    measured = weight_rows(checkpoint.measured)
     return len(measured), sum(tensor.elements for tensor in measured), sum(tensor.bytes for tensor in measured)
 
 

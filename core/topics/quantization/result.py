@@ -12,7 +12,8 @@ import numpy as np
 from core.checkpoint.errors import MAP_COLUMNS
 from core.checkpoint.names import NO_LAYER
 from core.checkpoint.nested_scales import NestedScales
-from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors, Totals, layer_rows, total_rows
+from core.checkpoint.quantized.storage import StorageRow
+from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors, Totals, layer_rows, role_rows, total_rows
 from core.checkpoint.tensor_table import FormatReport, MapRow, TensorTable
 from core.comparison import ImplResult, RunsOn
 from core.contracts import archive
@@ -169,7 +170,9 @@ class QuantizationResult(Result):
     checkpoint sends one about every second, with the tensors measured so far.
 
     tensors        every tensor of the checkpoint, or the drawn one (DRAWN_TENSOR), in every format: measured (CPU),
-                   sizes modelled. `layers`, `totals` and `skipped` go with it.
+                   sizes modelled. `layers`, `totals`, `roles` and `skipped` go with it. `totals` are over the weight
+                   matrices, `roles` per role (norms, biases, routers, embeddings), which are not added up together.
+                   `storage` is the formats that the bytes of the checkpoint are stored in.
     error_maps     float32 [rows, 64]: relative RMSE of the blocks in each column, in the order of the tensor; NaN for
                    no blocks and for zeros. One row per tensor. For a drawn tensor each cell is a block, 64 per row.
     histogram, codebooks
@@ -191,7 +194,9 @@ class QuantizationResult(Result):
                    of the small model, and of the user's folder; pairs are every two formats of a model. Measured (CPU).
 
     Metrics (those of formats only for the formats measured):
-      '{format}.snr_db', '{format}.relative_rmse', '{format}.max_abs_error', '{format}.bits_per_parameter',
+      '{format}.snr_db', '{format}.block_snr_db' (the median over the blocks), '{format}.relative_rmse',
+      '{format}.lost' (weights that come back as NaN or inf), '{format}.{role}.snr_db' of what is no weight matrix,
+      '{format}.max_abs_error', '{format}.bits_per_parameter',
       '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis';
       'scales.plain_bits', 'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
       'agreement.{format}.differing_codes' (against numpy, of every format that could be compared);
@@ -209,7 +214,9 @@ class QuantizationResult(Result):
     tensors: TensorTable = field(default_factory=TensorTable)
     layers: tuple[LayerTotals, ...] = ()
     totals: tuple[Totals, ...] = ()
+    roles: tuple[Totals, ...] = ()
     skipped: tuple[SkippedTensor, ...] = ()
+    storage: tuple[StorageRow, ...] = ()
     error_maps: Mapping[str, Array] = field(default_factory=dict)
     histogram: Histogram | None = None
     codebooks: Mapping[str, Codebook] = field(default_factory=dict)
@@ -272,6 +279,7 @@ class QuantizationResult(Result):
         tree, arrays, tables = super().from_tables(stored), archive.nested(stored["arrays"]), stored["tables"]
         rows = [TensorErrors(**row) for row in tables.get("tensors", ())]
         tree |= {"tensors": TensorTable.of(rows), "layers": layer_rows(rows), "totals": total_rows(rows)}
+        tree["roles"] = role_rows(rows)
         tree["error_maps"] = arrays.get("error_map", {})
         tree["histogram"] = arrays.get("weights")
         tree["codebooks"] = {

@@ -13,7 +13,8 @@ from core.checkpoint.header import StoredTensor
 from core.checkpoint.measuring import as_float32
 from core.checkpoint.names import NO_LAYER, layer_and_kind
 from core.checkpoint.opening import Checkpoint, open_checkpoint
-from core.checkpoint.slices import slices
+from core.checkpoint.quantized.reading import weight_slices, with_restored
+from core.checkpoint.roles import weight_rows
 from core.contracts.errors import InvalidParams
 from core.contracts.text import tr
 from core.files import stamp
@@ -35,15 +36,15 @@ def draw_weights(params: QuantizationParams, elements: int) -> Weights:
 
 def sample_of(tensor: StoredTensor, elements: int = SAMPLE_OF_TENSOR) -> Weights:
     """The first `elements` weights of a stored tensor as finite float32, 0 for NaN and inf. Raises FileChanged."""
-    first = next(iter(slices(tensor, elements)))
+    first = next(weight_slices(tensor, elements))
     values = as_float32(first)
     values[~np.isfinite(values)] = 0
     return values
 
 
 def pick_evenly(tensors: Sequence[StoredTensor], count: int = MAX_TENSORS) -> list[StoredTensor]:
-    """At most `count` of the matrices among the tensors, picked evenly; of all tensors if there is no matrix."""
-    matrices = [tensor for tensor in tensors if len(tensor.shape) >= 2] or list(tensors)
+    """At most `count` of the weight matrices among the tensors, picked evenly; of all tensors if there is none."""
+    matrices = list(weight_rows(tensors))
     if len(matrices) <= count:
         return matrices
     return [matrices[index * len(matrices) // count] for index in range(count)]
@@ -65,20 +66,29 @@ def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.G
     return values.astype(np.float32)
 
 
-def open_cached(path: str) -> Checkpoint:
-    """The checkpoint at `path`; headers are read again only if a file has changed. Raises InvalidParams."""
-    location = expanded(path, "checkpoint")
-    checkpoint = _open_cached(location, stamp(location))
+def open_cached(params: QuantizationParams) -> Checkpoint:
+    """The checkpoint of the parameters, with `requantize` with its quantized weights restored; headers are read again
+    only if a file has changed. Raises InvalidParams, and FileChanged."""
+    location, restore = expanded(params.checkpoint, "checkpoint"), params.requantize
+    checkpoint = _open_cached(location, stamp(location), restore)
     if any(stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
         _open_cached.cache_clear()  # a shard has changed, but the index or folder has not
-        checkpoint = _open_cached(location, stamp(location))
+        checkpoint = _open_cached(location, stamp(location), restore)
     return checkpoint
 
 
 def representative_tensor(checkpoint: Checkpoint) -> StoredTensor:
-    """The tensor that represents the checkpoint before a run: the first of the largest matrices in the layers; without
-    layers, of all matrices; without matrices, of all tensors. Raises InvalidParams if nothing can be measured."""
+    """The tensor that represents the checkpoint before a run: the first of the largest weight matrices in the layers;
+    without layers, of all weight matrices; without those, of all tensors. Raises InvalidParams if nothing can be
+    measured."""
     measured = checkpoint.measured
+    if not measured and any(weight.shape is not None for weight in checkpoint.quantized):
+        text = tr(
+            "All weights of {checkpoint} are quantized already. To restore them and quantize them again, turn on "
+            "Requantize (requantize=true).",
+            checkpoint=str(checkpoint.path),
+        )
+        raise InvalidParams(text, "requantize")
     if not measured:
         skipped = checkpoint.skipped[0]
         raise InvalidParams(
@@ -92,13 +102,7 @@ def representative_tensor(checkpoint: Checkpoint) -> StoredTensor:
             "checkpoint",
         )
     # A layer's weights rather than the embedding or the head, which are larger but usually not quantized.
-    return max(
-        measured, key=lambda tensor: (_is_matrix(tensor) and _in_layer(tensor), _is_matrix(tensor), tensor.elements)
-    )
-
-
-def _is_matrix(tensor: StoredTensor) -> bool:
-    return len(tensor.shape) == 2
+    return max(weight_rows(measured), key=lambda tensor: (_in_layer(tensor), tensor.elements))
 
 
 def _in_layer(tensor: StoredTensor) -> bool:
@@ -106,8 +110,9 @@ def _in_layer(tensor: StoredTensor) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _open_cached(path: Path, stamp: tuple[int, int]) -> Checkpoint:
-    return open_checkpoint(path, "checkpoint")
+def _open_cached(path: Path, stamp: tuple[int, int], restore: bool) -> Checkpoint:
+    checkpoint = open_checkpoint(path, "checkpoint")
+    return with_restored(checkpoint) if restore else checkpoint
 
 
 @lru_cache(maxsize=4)

@@ -204,8 +204,16 @@ def describe(report: FormatReport, tensor: str) -> str:
     ]
     if rank is not None and report.tensors > 1:
         lines.append(tr("rank {rank:,} of {count:,} by error", rank=rank, count=report.tensors))
-    if row.nonfinite:
-        lines.append(tr_plural("{count:,} NaN or inf weight", "{count:,} NaN or inf weights", count=row.nonfinite))
+    if row.block_snr_db is not None:
+        lines.append(tr("median block {snr}", snr=quantity(row.block_snr_db, "dB")))
+    if row.lost:
+        lost = tr_plural(
+            "{count:,} NaN or inf weight: {lost:,} weights are lost",
+            "{count:,} NaN or inf weights: {lost:,} weights are lost",
+            count=row.nonfinite,
+            lost=row.lost,
+        )
+        lines.append(lost)
     return "\n".join(map(str, lines))
 
 

@@ -44,6 +44,16 @@ def groups(plan: Plan, fitting: QuantizationResult | None, tensor: str | None) -
             short="RMSE",
         ),
         Number(
+            str(tr("median block SNR")),
+            _quantity(costs.block_snr_db, "dB"),
+            str(
+                sentences(
+                    tr("Half of the blocks are at least this good. Unlike the SNR, no outlier can improve it."), source
+                )
+            ),
+            short=str(tr("median block")),
+        ),
+        Number(
             str(tr("largest error")),
             _quantity(costs.max_abs_error, ""),
             str(
@@ -95,21 +105,25 @@ def _about_tensor(row: TensorErrors) -> Number:
 
 
 def _about(fitting: QuantizationResult | None, costs: Totals | TensorErrors, format_id: str) -> Number | None:
-    """The NaN or inf weights, or else the worst tensor, if there is one."""
-    if costs.nonfinite:
-        return Number(
-            str(tr("NaN or inf weights")), f"{costs.nonfinite:,}", str(tr("Excluded from all error measures.")), "bad"
+    """The weights that NaN and inf cost, or else the worst tensor, if there is one."""
+    if costs.lost:
+        detail = tr(
+            "{nonfinite:,} weights are NaN or inf. Such a weight spoils its block, and under double quantization its "
+            "tensor. The errors are those of the other weights.",
+            nonfinite=costs.nonfinite,
         )
+        return Number(str(tr("lost to NaN or inf")), f"{costs.lost:,}", str(detail), "bad")
     if fitting is None or is_of_one_tensor(fitting):
         return None
     for worst in fitting.tensors.worst(format_id, 1):
         detail = tr(
-            "{tensor} has the lowest SNR of {count:,} tensors. Measured on the CPU.",
+            "{tensor} has the worst blocks of {count:,} tensors (median over its blocks). Measured on the CPU.",
             tensor=worst.tensor,
             count=len(fitting.tensors),
         )
         name = tr("worst: {tensor}", tensor=short_name(worst.layer, worst.kind))
-        return Number(str(name), _quantity(worst.snr_db, "dB"), str(detail), "bad", short=str(tr("worst tensor")))
+        figure = worst.snr_db if worst.block_snr_db is None else worst.block_snr_db
+        return Number(str(name), _quantity(figure, "dB"), str(detail), "bad", short=str(tr("worst tensor")))
     return None
 
 

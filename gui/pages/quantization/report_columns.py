@@ -9,13 +9,15 @@ from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
-from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors
+from core.checkpoint.quantized.storage import StorageRow, storage_label
+from core.checkpoint.report import SkippedTensor, TensorErrors, Totals
+from core.checkpoint.roles import ROLE_LABELS
 from core.contracts.text import Text, tr
 from core.format import format_quantity
 from core.topics.quantization.labels import DRAWN_TENSOR, source_label
 from gui.widgets.record_model import Column, Filter
 
-Row = TensorErrors | LayerTotals | SkippedTensor
+Row = TensorErrors | Totals | SkippedTensor | StorageRow
 
 _DIGITS = re.compile(r"\d+")
 _LAYER = re.compile(r"(?:layer|第)\s*(\d+)\s*层?")
@@ -43,6 +45,10 @@ def matching(text: str) -> Filter[Row] | None:
 
 def _bytes(value: float) -> str:
     return format_quantity(value, "bytes")
+
+
+def _share(value: float) -> str:
+    return format_quantity(100 * value, "%")
 
 
 def _layer(value: int) -> str:
@@ -81,6 +87,14 @@ def _nonfinite_tone(row: Any) -> str:
     return "bad" if row.nonfinite else ""
 
 
+def _lost_tone(row: Any) -> str:
+    return "bad" if row.lost else ""
+
+
+def _role(value: str) -> str:
+    return str(ROLE_LABELS[value]) if value else "—"
+
+
 _TENSOR = _name("tensor", tr("Tensor"), tr("Name of the tensor"))
 _LAYER_NUMBER = _number("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
 _SHAPE = _text("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
@@ -91,16 +105,26 @@ _SIZES = (
     _number("quantized_bytes", tr("Quantized"), tr("Size of codes and scales"), _bytes, "33.6 MB", "B"),
 )
 _NONFINITE = _number(
-    "nonfinite",
-    tr("NaN or inf"),
-    tr("NaN or inf weights, excluded from all error measures"),
+    "nonfinite", tr("NaN or inf"), tr("NaN or inf weights in the checkpoint"), _count, "000", tone=_nonfinite_tone
+)
+_LOST = _number(
+    "lost",
+    tr("Lost"),
+    tr("Weights that come back as NaN: the blocks of NaN and inf weights, or their tensor"),
     _count,
-    "000",
-    tone=_nonfinite_tone,
+    "0,000",
+    tone=_lost_tone,
 )
 _quantity = partial(_number, write=format_quantity)
 _ERRORS = (
     _quantity("snr_db", tr("SNR (dB)"), tr("Signal-to-noise ratio"), sample="-00.0", unit="dB", bar=True),
+    _quantity(
+        "block_snr_db",
+        tr("Median block"),
+        tr("SNR of the median block, which no single weight can improve: the worst tensors come first by it"),
+        sample="-00.0",
+        unit="dB",
+    ),
     _quantity(
         "relative_rmse", tr("Rel. RMSE"), tr("Root mean square of errors over that of weights"), sample="1.23e-04"
     ),
@@ -119,7 +143,9 @@ _WEIGHTS = (
         unit="σ",
     ),
     _NONFINITE,
+    _LOST,
 )
+_ROLE = _text("role", tr("Role"), tr("What the tensor does: only weight matrices count in the totals"), _role)
 
 SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
     _TENSOR,
@@ -127,6 +153,23 @@ SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
     _DTYPE,
     replace(_SHAPE, order=attrgetter("bytes")),
     _STORED,
+)
+
+
+STORAGE_COLUMNS: tuple[Column[Row], ...] = (
+    _text(
+        "format", tr("Stored as"), tr("Format or data type in the checkpoint"), lambda name: str(storage_label(name))
+    ),
+    _number("share", tr("Share"), tr("Share of the bytes of all tensors"), _share, "100%", bar=True),
+    replace(_STORED, title=tr("Size")),
+    _number("tensors", tr("Tensors"), tr("Number of weights, each with its codes and scales"), _count, "0,000"),
+    _number("elements", tr("Weights"), tr("Number of weights"), _count, "00,000,000"),
+    _number(
+        "bits_per_weight", tr("Bits/weight"), tr("Bits of codes and scales per weight"), format_quantity, "16.5", "bits"
+    ),
+    _number(
+        "restorable", tr("Restorable"), tr("How many can be restored, and measured with Requantize"), _count, "0,000"
+    ),
 )
 
 
@@ -138,11 +181,20 @@ def tensor_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     """The columns for one row per tensor and format. `labels` are the names of the formats, by id."""
     kind = _text("kind", tr("Kind"), tr("Role of the tensor in its layer"), _source)
     shape = replace(_SHAPE, order=attrgetter("elements"))
-    return (_TENSOR, _format(labels), *_ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, shape, _DTYPE)
+    return (_TENSOR, _format(labels), *_ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, _ROLE, shape, _DTYPE)
 
 
 def layer_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     """The columns for one row per layer and format."""
-    tensors = _number("tensors", tr("Tensors"), tr("Number of tensors in the layer"), _count, "0,000")
-    worst = _name("worst_tensor", tr("Worst tensor"), tr("Tensor with the lowest SNR"))
-    return (_LAYER_NUMBER, _format(labels), *_ERRORS, tensors, *_SIZES, _NONFINITE, worst)
+    return _totals_columns(_LAYER_NUMBER, labels)
+
+
+def role_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
+    """The columns for one row per role and format."""
+    return _totals_columns(_ROLE, labels)
+
+
+def _totals_columns(first: Column[Row], labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
+    tensors = _number("tensors", tr("Tensors"), tr("Number of tensors"), _count, "0,000")
+    worst = _name("worst_tensor", tr("Worst tensor"), tr("Tensor with the worst median block"))
+    return (first, _format(labels), *_ERRORS, tensors, *_SIZES, _NONFINITE, _LOST, worst)

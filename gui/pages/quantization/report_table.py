@@ -11,11 +11,20 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.checkpoint.names import layer_and_kind
-from core.checkpoint.report import LayerTotals, SkippedTensor
+from core.checkpoint.quantized.storage import StorageRow
+from core.checkpoint.report import LayerTotals, SkippedTensor, Totals
 from core.checkpoint.tensor_table import TensorTable
 from core.contracts.text import EMPTY, Text, tr
 from gui import translation
-from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, Row, layer_columns, matching, tensor_columns
+from gui.pages.quantization.report_columns import (
+    SKIPPED_COLUMNS,
+    STORAGE_COLUMNS,
+    Row,
+    layer_columns,
+    matching,
+    role_columns,
+    tensor_columns,
+)
 from gui.pages.quantization.report_export import ReportExport, Write
 from gui.translation import show_text
 from gui.widgets.fitted_label import FittedLabel
@@ -24,8 +33,8 @@ from gui.widgets.record_table import RecordTable
 from gui.widgets.segments import Segments
 
 _FORMAT_LETTERS = 9
-VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"))
-_TENSORS, _LAYERS, _WORST, _SKIPPED = range(4)
+VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"), tr("Roles"), tr("Stored as"))
+_TENSORS, _LAYERS, _WORST, _SKIPPED, _ROLES, _STORED = range(6)
 _BEFORE = tr(
     "Open a checkpoint: a .safetensors file, the index of a sharded checkpoint, or a model folder. A run (F5) lists "
     "the errors of every tensor in each format."
@@ -33,6 +42,9 @@ _BEFORE = tr(
 
 # The keys that identify a row while a report grows.
 _BY_TENSOR, _BY_LAYER, _BY_NAME = attrgetter("tensor", "format"), attrgetter("layer", "format"), attrgetter("tensor")
+_BY_ROLE, _BY_FORMAT = attrgetter("role", "format"), attrgetter("format")
+_OF_FILE = (_SKIPPED, _STORED)
+"""The views that do not depend on a format."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +54,8 @@ class ReportRows:
     tensors: TensorTable = field(default_factory=TensorTable)
     layers: Sequence[LayerTotals] = ()
     skipped: Sequence[SkippedTensor] = ()
+    roles: Sequence[Totals] = ()
+    storage: Sequence[StorageRow] = ()
 
 
 class ReportTable(QWidget):
@@ -136,7 +150,9 @@ class ReportTable(QWidget):
         self._show_selection_and_count()
 
     def _on_row(self, row: Row) -> None:
-        self._tensor = (row.worst_tensor if isinstance(row, LayerTotals) else row.tensor) or None
+        if isinstance(row, StorageRow):
+            return
+        self._tensor = (row.worst_tensor if isinstance(row, Totals) else row.tensor) or None
         if self._tensor:
             self.tensor_picked.emit(self._tensor)
 
@@ -159,9 +175,9 @@ class ReportTable(QWidget):
         if view != self._shown_view:
             self._shown_view = view
             self.table.set_columns(*self._columns_of(view))
-        self.format.setEnabled(view != _SKIPPED)
+        self.format.setEnabled(view not in _OF_FILE)
         self.table.set_rows(self._rows_of(view), self._empty_sentence(view))
-        self.table.view.setColumnHidden(1, view != _SKIPPED and bool(self.shown_format))
+        self.table.view.setColumnHidden(1, view not in _OF_FILE and bool(self.shown_format))
         self._show_selection_and_count()
 
     def _columns_of(self, view: int) -> tuple[tuple[Column[Row], ...], Callable[[Row], Hashable]]:
@@ -169,6 +185,10 @@ class ReportTable(QWidget):
             return SKIPPED_COLUMNS, _BY_NAME
         if view == _LAYERS:
             return layer_columns(self._labels), _BY_LAYER
+        if view == _ROLES:
+            return role_columns(self._labels), _BY_ROLE
+        if view == _STORED:
+            return STORAGE_COLUMNS, _BY_FORMAT
         return tensor_columns(self._labels), _BY_TENSOR
 
     def _rows_of(self, view: int) -> Sequence[Row]:
@@ -177,9 +197,12 @@ class ReportTable(QWidget):
             return [row for name in ([chosen] if chosen else self._formats()) for row in tensors.worst(name)]
         if view == _SKIPPED:
             return self._report.skipped
+        if view == _STORED:
+            return self._report.storage
         if view == _TENSORS:
             return tensors.rows_in(chosen) if chosen else tensors.rows
-        return [row for row in self._report.layers if chosen in ("", row.format)]
+        added = self._report.roles if view == _ROLES else self._report.layers
+        return [row for row in added if chosen in ("", row.format)]
 
     def _formats(self) -> list[str]:
         return [self.format.itemData(index) for index in range(1, self.format.count())]
@@ -193,10 +216,14 @@ class ReportTable(QWidget):
         shown, total = len(self.table.rows), len(self.table.model.rows)
         if not total:
             return EMPTY
-        if view != _SKIPPED and not self.shown_format:
+        if view not in _OF_FILE and not self.shown_format:
             return tr("{shown:,} of {total:,} rows", shown=shown, total=total)
         if view == _LAYERS:
             return tr("{shown:,} of {total:,} layers", shown=shown, total=total)
+        if view == _STORED:
+            return tr("{shown:,} of {total:,} formats", shown=shown, total=total)
+        if view == _ROLES:
+            return tr("{shown:,} of {total:,} roles", shown=shown, total=total)
         return tr("{shown:,} of {total:,} tensors", shown=shown, total=total)
 
     def _label(self, format_id: str) -> str:
@@ -210,6 +237,9 @@ class ReportTable(QWidget):
     def _show_selected(self) -> None:
         if self._tensor is None:
             self.table.mark(None)
+            return
+        if self.views.index in (_ROLES, _STORED):
+            self.table.mark(None)  # a tensor's name alone tells neither
             return
         name, value = (
             ("layer", layer_and_kind(self._tensor)[0]) if self.views.index == _LAYERS else ("tensor", self._tensor)

@@ -168,8 +168,8 @@ def first_tensor(plan: Plan, fitting: QuantizationResult | None) -> str:
 def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
     """The report, complete or so far. Before a run only the skipped tensors are known, from the headers."""
     if result is not None:
-        return ReportRows(result.tensors, result.layers, result.skipped)
-    return ReportRows(skipped=plan.skipped)
+        return ReportRows(result.tensors, result.layers, result.skipped, result.roles, result.storage)
+    return ReportRows(skipped=plan.skipped, storage=plan.storage)
 
 
 def saver(result: QuantizationResult | None) -> Callable[[Path], None] | None:

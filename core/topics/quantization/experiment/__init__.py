@@ -41,7 +41,7 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     what is missing.
     """
     check(params)
-    checkpoint = open_cached(params.checkpoint) if params.checkpoint.strip() else None
+    checkpoint = open_cached(params) if params.checkpoint.strip() else None
     # Stamped here and not by the worker: a report that is saved before the end says where it was measured.
     builder = Builder(QuantizationResult(params=params, environment=environment_of(TOPIC, params, device)))
     if checkpoint is None:

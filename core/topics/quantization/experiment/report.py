@@ -4,7 +4,7 @@ distribution."""
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -15,17 +15,18 @@ from core.checkpoint.errors import MAP_COLUMNS, WeightSums
 from core.checkpoint.header import Shard, StoredTensor
 from core.checkpoint.measuring import Measured, Quantization, measure_piece, piece_of
 from core.checkpoint.opening import Checkpoint
-from core.checkpoint.report import TensorErrors, layer_rows, skipped_rows, tensor_rows, total_rows
+from core.checkpoint.quantized.storage import storage_rows
+from core.checkpoint.report import TensorErrors, layer_rows, role_rows, skipped_rows, tensor_rows, total_rows
 from core.checkpoint.resume_cache import ResumeCache
 from core.checkpoint.survey import Survey, survey
 from core.checkpoint.tensor_table import TensorTable
 from core.contracts.events import Partial, Progress
-from core.contracts.result import Message, Metric, Provenance
 from core.contracts.result_builder import ResultBuilder
-from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural
+from core.contracts.text import Text, tr
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.language_model.cache import cache_folder
+from core.topics.quantization.experiment.report_metrics import error_metrics, survey_messages, survey_metrics
 from core.topics.quantization.labels import DRAWN_TENSOR
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import QuantizationResult
@@ -58,7 +59,7 @@ def survey_checkpoint(builder: Builder, checkpoint: Checkpoint, until: float) ->
     surveyed, survey_progress, pause = Survey(), _SurveyProgress(), _PARTIAL_EVERY_S
     cache = ResumeCache(report_folder())
     started = sent = monotonic()
-    builder.add(skipped=skipped_rows(checkpoint.skipped))
+    builder.add(skipped=skipped_rows(checkpoint.skipped), storage=storage_rows(checkpoint))
     walk = survey(checkpoint.measured, quantization_of(params), cache, surveyed, survey_progress)
     try:
         while (yield from phase(0.0, until, lambda progress: survey_progress.next_of(walk, progress))):
@@ -71,7 +72,8 @@ def survey_checkpoint(builder: Builder, checkpoint: Checkpoint, until: float) ->
     finally:
         walk.close()
     _add_tensors(builder, surveyed.measured, known)
-    builder.add(_report_metrics(surveyed, monotonic() - started), messages=_messages(surveyed, checkpoint))
+    metrics = survey_metrics(surveyed, monotonic() - started)
+    builder.add(metrics, messages=survey_messages(surveyed, checkpoint, builder.result))
 
 
 def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
@@ -90,7 +92,7 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
         whole += measured
         stretches.append(measured)
     errors = {
-        name: replace(sums, stored_bits=quantization.stored_bits(name, weights.size))
+        name: sums.of_tensor(quantization.stored_bits(name, weights.size), sums.power)
         for name, sums in whole.errors.items()
     }
     shard = Shard(Path(DRAWN_TENSOR), weights.nbytes, 0, "")
@@ -134,9 +136,10 @@ def _add_tensors(builder: Builder, measured: MeasuredTensors, known: _Rows) -> N
         tensors=TensorTable.of(rows),
         layers=layer_rows(rows),
         totals=total_rows(rows),
+        roles=role_rows(rows),
         error_maps=_error_maps(builder.result.params, [sums for _, sums in measured.values()]),
     )
-    builder.add(_error_metrics(builder.result))
+    builder.add(error_metrics(builder.result))
 
 
 def _error_maps(params: QuantizationParams, rows: Sequence[Measured]) -> dict[str, np.ndarray]:
@@ -147,80 +150,3 @@ def _error_maps(params: QuantizationParams, rows: Sequence[Measured]) -> dict[st
         stacked = np.stack(columns) if columns else np.empty((0, MAP_COLUMNS))
         maps[name.value] = stacked.astype(np.float32)
     return maps
-
-
-def _error_metrics(result: QuantizationResult) -> dict[str, Metric]:
-    metrics = {}
-    for row in result.totals:
-        measured = {"snr_db": (row.snr_db, "dB"), "relative_rmse": (row.relative_rmse, "")}
-        for name, (value, unit) in measured.items():
-            metrics[f"{row.format}.{name}"] = _measured(np.nan if value is None else value, unit)
-        metrics[f"{row.format}.max_abs_error"] = _measured(row.max_abs_error, "")
-        note = tr("codes and scales; the size is computed, nothing is stored")
-        bits, size = float(row.bits_per_parameter), float(row.quantized_bytes)
-        metrics[f"{row.format}.bits_per_parameter"] = Metric(bits, "bits", Provenance.MODELLED, note)
-        metrics[f"{row.format}.bytes"] = Metric(size, "bytes", Provenance.MODELLED, note)
-    for row in result.totals[:1]:
-        metrics["weights.elements"] = _measured(row.elements, "elements")
-        metrics["weights.bytes"] = _measured(row.bytes, "bytes", tr("as stored in the checkpoint"))
-        metrics["weights.nonfinite"] = _measured(
-            row.nonfinite, "", tr("NaN or inf weights, excluded from all error measures")
-        )
-    if len(result.tensors):
-        kurtoses = result.tensors.columns["kurtosis"]
-        if np.isfinite(kurtoses).any():
-            note = tr("median over the tensors; a normal distribution has 3")
-            metrics["weights.kurtosis"] = _measured(float(np.nanmedian(kurtoses)), "", note)
-    return metrics
-
-
-def _report_metrics(surveyed: Survey, seconds: float) -> dict[str, Metric]:
-    metrics = {
-        "report.tensors": _measured(len(surveyed.measured), "tensors"),
-        "report.resumed_tensors": _measured(surveyed.resumed, "tensors", tr("measured by an earlier run")),
-        "report.read_bytes": _measured(surveyed.read_bytes, "bytes", tr("of weights that this run quantized")),
-    }
-    if surveyed.read_bytes:
-        note = tr("by wall time, including reading and all formats")
-        metrics["report.bytes_per_s"] = _measured(surveyed.read_bytes / seconds, "B/s", note)
-    return metrics
-
-
-def _messages(surveyed: Survey, checkpoint: Checkpoint) -> tuple[Message, ...]:
-    messages = []
-    if surveyed.stopped_by:
-        missing = tr_plural(
-            "{count} tensor is missing from this report.",
-            "{count} tensors are missing from this report.",
-            count=len(checkpoint.measured) - len(surveyed.measured),
-        )
-        messages.append(Message("warning", sentences(surveyed.stopped_by, missing)))
-    if surveyed.resumed:
-        resumed = tr_plural(
-            "{count} tensor was measured by an earlier run and not read again.",
-            "{count} tensors were measured by an earlier run and not read again.",
-            count=surveyed.resumed,
-        )
-        messages.append(Message("notice", resumed))
-    if surveyed.notice:
-        messages.append(Message("warning", surveyed.notice))
-    if checkpoint.skipped:
-        skipped = tr_plural(
-            "{count} tensor holds no weights to measure.",
-            "{count} tensors hold no weights to measure.",
-            count=len(checkpoint.skipped),
-        )
-        messages.append(Message("notice", skipped))
-    nonfinite = sum(measured.weights.nonfinite for _, measured in surveyed.measured.values())
-    if nonfinite:
-        left_out = tr_plural(
-            "{count:,} weight is NaN or inf and excluded from all error measures.",
-            "{count:,} weights are NaN or inf and excluded from all error measures.",
-            count=nonfinite,
-        )
-        messages.append(Message("warning", left_out))
-    return tuple(messages)
-
-
-def _measured(value: float, unit: str, note: Text = EMPTY) -> Metric:
-    return Metric(float(value), unit, Provenance.MEASURED_CPU, note)

@@ -89,12 +89,13 @@ def test_that_before_a_run_the_numbers_are_of_all_the_weights_in_the_chosen_form
     assert "LLaMA 65B in INT8" in labels
 
 
-def test_that_nan_or_inf_weights_come_before_the_worst_tensor() -> None:
+def test_that_what_nan_or_inf_costs_comes_before_the_worst_tensor() -> None:
     result = checkpoint_result(PARAMS, samples=False)
-    result = replace(result, totals=tuple(replace(row, nonfinite=12) for row in result.totals))
+    result = replace(result, totals=tuple(replace(row, nonfinite=12, lost=700) for row in result.totals))
     (_, errors), (_, sizes) = key_metrics.groups(plan(PARAMS), result, None)
     last = errors[-1]
-    assert (last.value, last.label, last.tone) == ("12", "NaN or inf weights", "bad")
+    assert (last.value, last.label, last.tone) == ("700", "lost to NaN or inf", "bad")
+    assert "12 weights are NaN or inf" in last.detail
     assert all("Modelled" in number.detail for number in sizes)
     assert not any("Modelled" in number.detail for number in errors)
 

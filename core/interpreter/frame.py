@@ -16,7 +16,7 @@ from core.interpreter.memory import Memory
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Lanes
 from core.trace.affine import IntArray
-from core.trace.record import Access, WatchRecorder
+from core.trace.record import Access, WatchRecorder, coordinates
 from core.trace.size import TraceSize
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Frame:
 
     def describe_program(self, lane: int) -> str:
         """'(x, y, z)' of a lane."""
-        return f"({', '.join(str(int(self.program_id(axis)[lane])) for axis in range(3))})"
+        return coordinates(self.run.grid, int(self.programs[lane]))
 
     def narrow(self, count: int) -> None:
         """Keep the first `count` lanes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from functools import cached_property
 
 import numpy as np
 
@@ -23,11 +24,16 @@ class HappensBefore:
     """The order that the atomics of a launch make. A time is one of `times`."""
 
     def __init__(self, launch: Launch) -> None:
+        self._launch = launch
         self._stride = max((len(access.programs) for access in launch.accesses), default=1)
-        self._events: dict[int, dict[int, list[int]]] = {}
-        """The times of the atomics of each program on each address, ascending."""
+
+    @cached_property
+    def _events(self) -> dict[int, dict[int, list[int]]]:
+        """The times of the atomics of each program on each address, ascending. Most launches never need them."""
+        launch = self._launch
+        events: dict[int, dict[int, list[int]]] = {}
         if not _ORDERING.search(launch.ttir):
-            return
+            return events
         for place, access in enumerate(launch.accesses):
             if access.kind != "atomic" or access.shape:
                 continue
@@ -35,7 +41,8 @@ class HappensBefore:
             addresses = launch.buffers[access.buffer].data_ptr + access.offsets()[active] * access.element_bytes
             columns = (access.programs[active], addresses, self.times(place, len(active))[active])
             for program, address, time in zip(*(column.tolist() for column in columns), strict=True):
-                self._events.setdefault(program, {}).setdefault(address, []).append(time)
+                events.setdefault(program, {}).setdefault(address, []).append(time)
+        return events
 
     def __bool__(self) -> bool:
         """Whether two programs could be ordered at all."""

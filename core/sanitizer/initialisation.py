@@ -13,10 +13,10 @@ import numpy as np
 
 from core.contracts.text import tr
 from core.sanitizer import kinds
-from core.sanitizer.views import coordinates, located
+from core.sanitizer.views import located
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Access, AccessKind, Buffer, Fault, Launch
+from core.trace.record import Access, AccessKind, Buffer, Fault, Launch, coordinates
 from core.trace.rows import rows_of
 
 
@@ -206,7 +206,7 @@ class _Reads:
                 kind=access.kind,
                 kernel=launch.function,
                 location=located(access),
-                program=coordinates(launch, program),
+                program=coordinates(launch.grid, program),
                 index=index,
                 tensor=buffer.name,
                 shape=str(list(buffer.shape)),

@@ -16,7 +16,7 @@ from core.contracts.text import EMPTY, Text, Value, sentences, tr
 from core.sanitizer import kinds
 from core.sanitizer.layout import Layout
 from core.trace.affine import Affine, IntArray, Integer
-from core.trace.record import Access, Buffer, Fault, Launch
+from core.trace.record import Access, Buffer, Fault, Launch, coordinates
 from core.trace.rows import rows_of
 
 
@@ -105,7 +105,7 @@ def _finding(launch: Launch, layouts: list[Layout], strays: _Strays) -> Fault:
         "kind": access.kind,
         "kernel": launch.function,
         "location": located(access),
-        "program": coordinates(launch, program),
+        "program": coordinates(launch.grid, program),
         "index": strays.index,
         "tensor": buffer.name,
         "shape": str(list(buffer.shape)),
@@ -145,12 +145,6 @@ def _finding(launch: Launch, layouts: list[Layout], strays: _Strays) -> Fault:
 def as_packed(buffer: Buffer) -> Text:
     """How to mend a kernel that takes a tensor as packed."""
     return tr("Pass {tensor}.contiguous(), or its strides, and use them.", tensor=buffer.argument or buffer.name)
-
-
-def coordinates(launch: Launch, program: int) -> str:
-    """'(x, y, z)' of a linear program id."""
-    x, y, _ = launch.grid
-    return f"({program % x}, {program // x % y}, {program // (x * y)})"
 
 
 def located(access: Access) -> str:

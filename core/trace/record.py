@@ -17,6 +17,12 @@ AccessKind = Literal["load", "store", "atomic"]
 Severity = Literal["fault", "remark"]
 
 
+def coordinates(grid: tuple[int, int, int], program: int) -> str:
+    """'(x, y, z)' of a linear program id in a grid, x fastest."""
+    x, y, _ = grid
+    return f"({program % x}, {program // x % y}, {program // (x * y)})"
+
+
 @dataclass(frozen=True)
 class Buffer:
     """A tensor argument. `data_ptr` and `size_bytes` are the extent of the tensor's own elements in memory.

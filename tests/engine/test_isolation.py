@@ -17,6 +17,7 @@ from core.contracts.events import Cancelled, Event, Failed, Finished
 from core.engine import Engine
 from core.engine.isolation import IS_SUPPORTED
 from core.engine.nursery import KEPT_OUTPUT_BYTES
+from core.topics.kernel_lab.result import KernelLabResult
 from tests.engine.helpers import TIMEOUT_S, events_of
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="needs fork")
@@ -104,6 +105,24 @@ def test_that_every_way_to_end_is_told_as_what_it_is(engine: Engine, tmp_path: P
     assert isinstance(failed, Failed)
     assert sentence in str(failed.sentence)
     assert isinstance(ending(engine, tmp_path, "launch()"), Finished)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("sys.exit(3)", "main called sys.exit(3)"),
+        ("raise KeyboardInterrupt", "main raised KeyboardInterrupt"),
+        ('class Mine(BaseException): pass\nraise Mine("so")', "main raised Mine: so"),
+    ],
+)
+def test_that_a_file_that_raises_after_its_launches_keeps_their_tables(
+    engine: Engine, tmp_path: Path, body: str, sentence: str
+) -> None:
+    finished = ending(engine, tmp_path, f"launch()\n{body}")
+    assert isinstance(finished, Finished)
+    assert isinstance(finished.result, KernelLabResult)
+    assert sentence in str(finished.result.failure)
+    assert len(finished.result.launches) == 1
 
 
 @pytest.mark.parametrize("way", ["a child", "a child of a session of its own", "an orphan", "a thread"])

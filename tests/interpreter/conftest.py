@@ -6,11 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-
-# A first call imports and allocates; how long one example takes says nothing here.
-settings.register_profile("tracing", deadline=None)
-settings.load_profile("tracing")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from core.topics.lora.merges import MERGES, MatrixMerge, Merge, SavedAdapter
 from core.topics.lora.result import RUN_LABELS, LoraResult
 from gui.charts.ticks import short_quantity
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 
@@ -22,13 +23,15 @@ _READING = tr(
     "Size of the rounding divided by that of the update, per matrix (root mean squares). From 100% (red) rounding "
     "swallows the update."
 )
+_SHORT_READING = tr("Rounding divided by update; red from 100%")
 
 
 @dataclass(frozen=True)
 class MergedMatrix:
-    """A matrix with its merges."""
+    """A matrix, as the page calls it, with its merges."""
 
     name: str
+    title: Text
     merges: Mapping[Merge, MatrixMerge]
 
     @property
@@ -41,7 +44,8 @@ def merged_matrices(result: LoraResult | None) -> list[MergedMatrix]:
     rows: dict[str, dict[Merge, MatrixMerge]] = {}
     for merge in () if result is None else result.merges:
         rows.setdefault(merge.name, {})[merge.merge] = merge
-    return [MergedMatrix(name, merges) for name, merges in rows.items()]
+    titles = {} if result is None else {matrix.name: matrix.title for matrix in result.matrices}
+    return [MergedMatrix(name, titles.get(name, verbatim(name)), merges) for name, merges in rows.items()]
 
 
 def saved_sentence(saved: SavedAdapter) -> Text:
@@ -88,7 +92,14 @@ def _column(merge: Merge) -> Column[MergedMatrix]:
 
 
 _COLUMNS: tuple[Column[MergedMatrix], ...] = (
-    Column("name", tr("Matrix"), tr("The adapted matrix"), attrgetter("name"), number=False),
+    Column(
+        "name",
+        tr("Matrix"),
+        tr("The adapted matrix"),
+        lambda row: str(row.title),
+        number=False,
+        tip=attrgetter("name"),
+    ),
     Column(
         "update",
         tr("Update"),
@@ -105,10 +116,9 @@ class MergesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.reading, self.saved = QLabel(), QLabel()
-        for label in (self.reading, self.saved):
-            label.setProperty("role", "small")
-            label.setWordWrap(True)
+        self.reading, self.saved = FittedLabel(), QLabel()
+        self.saved.setProperty("role", "small")
+        self.saved.setWordWrap(True)
         self.table = RecordTable(_COLUMNS, attrgetter("name"), _EMPTY)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 2, 6, 0)
@@ -121,7 +131,7 @@ class MergesView(QWidget):
         """Show a run. Returns whether it has merges or saved adapters."""
         rows, saved = merged_matrices(result), () if result is None else result.saved
         self.table.set_rows(rows)
-        show_text(self.reading.setText, _READING if rows else verbatim(""))
+        self.reading.set_wordings(*((_READING, _SHORT_READING) if rows else ()))
         self.reading.setVisible(bool(rows))
         show_text(self.saved.setText, sentences(*map(saved_sentence, saved)))
         self.saved.setVisible(bool(saved))

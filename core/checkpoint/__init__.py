@@ -1,7 +1,7 @@
 """Reads checkpoints of any size and measures the error of quantizing them.
 
 No module here imports torch, so the window may use them:
-- `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors file, the shards of an index, or a model folder
+- `opening`      `open_checkpoint(path) -> Checkpoint`: a safetensors or GGUF file, shards, or a model folder
 - `header`       `read_header(path)`, `StoredTensor`, `Shard`: the checked header of one file
 - `names`        `layer_and_kind(name)`: the layer that a tensor's name belongs to
 - `errors`       `WeightSums`, `FormatErrors`: sums over slices, and the statistics that follow from them
@@ -11,6 +11,7 @@ No module here imports torch, so the window may use them:
 - `roles`        `role_of(name, shape)`: weight matrix, norm, bias, router, embedding; only matrices count in totals
 - `block_errors` the median error of a tensor's blocks, which no single weight can improve
 - `incomplete`   what an incomplete download leaves behind, and how the missing files are got
+- `gguf_files`   GGUF, the files of llama.cpp: header, tensor types, tensor names
 - `quantized`    weights that are quantized already: recognised, counted by format, restored
 - `slices`       `slices(tensor)`: the weights slice by slice, never a whole file or a large tensor at once
 - `coding`       blocks of weights to the nearest level of a format and back

@@ -110,12 +110,12 @@ def read_header(path: Path, field: str | None = None) -> tuple[StoredTensor, ...
     entries = _entries(path, text, field)
     start = _PREFIX_BYTES + length
     tensors = [_tensor(name, entry, shard, start, field) for name, entry in entries.items() if name != "__metadata__"]
-    tensors = _in_order_of_bytes(tensors)
-    _check_layout(path, tensors, facts.st_size, field)
+    tensors = in_order_of_bytes(tensors)
+    check_layout(path, tensors, facts.st_size, field)
     return tuple(tensors)
 
 
-def _in_order_of_bytes(tensors: list[StoredTensor]) -> list[StoredTensor]:
+def in_order_of_bytes(tensors: list[StoredTensor]) -> list[StoredTensor]:
     """Sorted by numpy, which lets other threads run meanwhile: Python's sort of 200,000 tensors holds them up."""
     begins = np.fromiter((tensor.begin for tensor in tensors), np.uint64, len(tensors))
     ends = np.fromiter((tensor.end for tensor in tensors), np.uint64, len(tensors))
@@ -171,7 +171,7 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
         raise pickle_refused(path, field)
     if len(prefix) < _PREFIX_BYTES:
         text = tr("{file} is only {size} bytes long, and a safetensors file has at least 8.", file=str(path), size=size)
-        raise _damaged_file(text, field)
+        raise damaged_file(text, field)
     length = int.from_bytes(prefix, "little")
     if length > MAX_HEADER_BYTES:
         text = tr(
@@ -181,7 +181,7 @@ def _header_length(path: Path, prefix: bytes, size: int, field: str | None) -> i
             length=length,
             limit=MAX_HEADER_BYTES,
         )
-        raise _damaged_file(text, field)
+        raise damaged_file(text, field)
     if length > size - _PREFIX_BYTES:
         text = tr(
             "{file} ends inside its header: the file has {size:,} bytes, and the header alone takes {length:,}.",
@@ -215,18 +215,18 @@ def _entries(path: Path, text: bytes, field: str | None) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            raise _damaged_file(tr("{file} lists {tensor} twice in its header.", file=str(path), tensor=twice), field)
+            raise damaged_file(tr("{file} lists {tensor} twice in its header.", file=str(path), tensor=twice), field)
         return fields
 
     try:
         entries: Any = json.loads(text.decode(), object_pairs_hook=without_duplicates)
         if not isinstance(entries, dict):
-            raise _damaged_file(tr("The header of {file} is not a list of tensors.", file=str(path)), field)
+            raise damaged_file(tr("The header of {file} is not a list of tensors.", file=str(path)), field)
         if len(entries) > MAX_TENSORS + 1:
             raise too_many_tensors(path, field)
         "".join(entries).encode()  # JSON can hold escapes that are no characters
     except (ValueError, RecursionError) as error:
-        raise _damaged_file(tr("The header of {file} is not JSON.", file=str(path)), field) from error
+        raise damaged_file(tr("The header of {file} is not JSON.", file=str(path)), field) from error
     return entries
 
 
@@ -241,13 +241,13 @@ def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) 
                 dimensions=len(shape),
                 limit=MAX_DIMENSIONS,
             )
-            raise _damaged_file(text, field)
+            raise damaged_file(text, field)
         whole = all(type(number) is int and 0 <= number < _MAX_INT for number in (*shape, begin, end))
         if not whole or type(dtype) is not str or begin > end or math.prod(shape) >= _MAX_INT:
             raise ValueError
     except (TypeError, KeyError, ValueError) as error:
         text = tr("The header of {file} has an invalid entry for {tensor}.", file=str(shard.path), tensor=name)
-        raise _damaged_file(text, field) from error
+        raise damaged_file(text, field) from error
     tensor = StoredTensor(name, dtype, shape, shard, start + begin, start + end)
     expected = ELEMENT_BYTES.get(dtype)
     if expected is not None and tensor.bytes != expected * tensor.elements:
@@ -260,11 +260,11 @@ def _tensor(name: str, entry: Any, shard: Shard, start: int, field: str | None) 
             shape=str(list(shape)),
             expected=expected * tensor.elements,
         )
-        raise _damaged_file(text, field)
+        raise damaged_file(text, field)
     return tensor
 
 
-def _check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str | None) -> None:
+def check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str | None) -> None:
     previous: StoredTensor | None = None
     for tensor in tensors:
         if tensor.end > size:
@@ -284,9 +284,9 @@ def _check_layout(path: Path, tensors: list[StoredTensor], size: int, field: str
                 first=previous.name,
                 second=tensor.name,
             )
-            raise _damaged_file(text, field)
+            raise damaged_file(text, field)
         previous = tensor if tensor.bytes else previous
 
 
-def _damaged_file(text: Text, field: str | None) -> InvalidParams:
+def damaged_file(text: Text, field: str | None) -> InvalidParams:
     return InvalidParams(sentences(text, tr("Download the file again, or save it again.")), field)

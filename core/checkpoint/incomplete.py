@@ -57,15 +57,20 @@ def what_is_there(ends: Sequence[int], size: int) -> Text:
     )
 
 
-def missing_parts(path: Path) -> tuple[str, ...]:
-    """The other parts of a split checkpoint ('model-00001-of-00002.safetensors') that are not beside this one."""
+def all_parts(path: Path) -> list[Path]:
+    """The parts of a split checkpoint ('model-00001-of-00002.safetensors') of which one is given, whether or not they
+    are there; the file alone if it is no part."""
     part = _PART.fullmatch(path.name)
     if part is None or not 0 < int(part["count"]) <= _MOST_PARTS:
-        return ()
-    names = (
-        f"{part['stem']}-{number:05}-of-{part['count']}{part['suffix']}" for number in range(1, int(part["count"]) + 1)
-    )
-    return tuple(name for name in names if name != path.name and not (path.parent / name).is_file())
+        return [path]
+    count = int(part["count"])
+    names = (f"{part['stem']}-{number:05}-of-{part['count']}{part['suffix']}" for number in range(1, count + 1))
+    return [path.parent / name for name in names]
+
+
+def missing_parts(path: Path) -> tuple[str, ...]:
+    """The other parts of a split checkpoint that are not beside this one."""
+    return tuple(part.name for part in all_parts(path) if part != path and not part.is_file())
 
 
 def part_alone(path: Path, missing: Sequence[str]) -> Text:

@@ -1,15 +1,16 @@
-"""Opens a checkpoint: one safetensors file, the shards of an index, or a model folder. Headers only, no torch."""
+"""Opens a checkpoint: a safetensors or GGUF file, the shards of an index, or a model folder. Headers only, no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.checkpoint.gguf_files.header import Metadata, read_gguf
 from core.checkpoint.header import (
     MAX_TENSORS,
     Shard,
@@ -19,7 +20,7 @@ from core.checkpoint.header import (
     too_many_tensors,
     unreadable,
 )
-from core.checkpoint.incomplete import are_missing, how_to_get, missing_parts, part_alone, unfinished
+from core.checkpoint.incomplete import all_parts, are_missing, how_to_get, missing_parts, part_alone, unfinished
 from core.checkpoint.quantized.finding import find_quantized, is_scale
 from core.checkpoint.quantized.layouts import QuantizedWeight
 from core.checkpoint.stored_types import Packed
@@ -28,7 +29,7 @@ from core.contracts.text import EMPTY, Text, sentences, tr
 from core.files import read_regular
 from core.paths import expanded
 
-_SUFFIX, _INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
+_SUFFIX, _INDEX_SUFFIX, _GGUF = ".safetensors", ".safetensors.index.json", ".gguf"
 _SINGLE_FILE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _PICKLE_INDICES = tuple(f"{suffix}.index.json" for suffix in _PICKLES)
@@ -42,13 +43,14 @@ Files = tuple[list[Path], dict[str, str]]
 class Checkpoint:
     """What the headers say. `tensors` are in the order of their bytes, shard by shard. `missing` names the other parts
     of a split checkpoint, if `path` is a single part and they are not beside it. `quantized` are the weights that are
-    quantized already."""
+    quantized already. `metadata` is that of a GGUF file; of the first one, if there are several."""
 
     path: Path
     shards: tuple[Shard, ...]
     tensors: tuple[StoredTensor, ...]
     missing: tuple[str, ...] = ()
     quantized: tuple[QuantizedWeight, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
 
     @property
     def incomplete(self) -> Text:
@@ -81,8 +83,13 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
         raise unreadable(path, error, field) from error
     shards: list[Shard] = []
     tensors: dict[str, StoredTensor] = {}
+    metadata: Metadata = {}
     for file in files:
-        shard_tensors = read_header(file, field)
+        if file.suffix.lower() == _GGUF:
+            shard_tensors, of_file = read_gguf(file, field)
+            metadata = metadata or of_file
+        else:
+            shard_tensors = read_header(file, field)
         if len(tensors) + len(shard_tensors) > MAX_TENSORS:
             raise too_many_tensors(path, field)
         _add(tensors, shard_tensors, path, field)
@@ -102,7 +109,8 @@ def open_checkpoint(path: str | Path, field: str | None = None) -> Checkpoint:
         raise InvalidParams(tr("{checkpoint} holds no tensors: open another checkpoint.", checkpoint=str(path)), field)
     missing = missing_parts(path) if path.is_file() else ()
     quantized = find_quantized(tensors)
-    return Checkpoint(path, tuple(shards), tuple(_with_packed_marked(tensors, quantized)), missing, quantized)
+    marked = tuple(_with_packed_marked(tensors, quantized))
+    return Checkpoint(path, tuple(shards), marked, missing, quantized, metadata)
 
 
 def _with_packed_marked(
@@ -146,13 +154,16 @@ def _files(path: Path, field: str | None) -> Files:
         return _files_of_index(path, field)
     if path.suffix.lower() in _PICKLES or path.name.endswith(_PICKLE_INDICES):
         raise pickle_refused(path, field)
+    if path.suffix.lower() == _GGUF and path.is_file():
+        return (all_parts(path) if not missing_parts(path) else [path]), {}
     if path.suffix.lower() != _SUFFIX or not path.is_file():
         raise InvalidParams(
             tr(
-                "{file} is not a checkpoint: open a {suffix} file, a *{index_suffix} or a model folder.",
+                "{file} is not a checkpoint: open a {suffix} file, a *{index_suffix}, a {gguf} file or a model folder.",
                 file=str(path),
                 suffix=_SUFFIX,
                 index_suffix=_INDEX_SUFFIX,
+                gguf=_GGUF,
             ),
             field,
         )
@@ -160,7 +171,8 @@ def _files(path: Path, field: str | None) -> Files:
 
 
 def _files_of_folder(folder: Path, field: str | None) -> Files:
-    """The files of the folder's index; without an index, model.safetensors; without that, every safetensors file."""
+    """The files of the folder's index; without an index, model.safetensors; without that, every safetensors file;
+    without any, the only GGUF file."""
     names = sorted(entry.name for entry in folder.iterdir())
     indices = [name for name in names if name.endswith(_INDEX_SUFFIX)]
     if _INDEX in indices or (len(indices) == 1 and _SINGLE_FILE not in names):
@@ -169,12 +181,35 @@ def _files_of_folder(folder: Path, field: str | None) -> Files:
         return [folder / _SINGLE_FILE], {}
     files = [folder / name for name in names if name.endswith(_SUFFIX)]
     pickles = [name for name in names if Path(name).suffix in _PICKLES and not name.startswith("training_args")]
+    if not files and (gguf_files := [name for name in names if Path(name).suffix.lower() == _GGUF]):
+        return _files_of_gguf_folder(folder, gguf_files, field)
     if not files and pickles:
         raise pickle_refused(folder / pickles[0], field)
     if not files:
-        text = tr("{folder} holds no {suffix} file: open a model folder that does.", folder=str(folder), suffix=_SUFFIX)
+        text = tr(
+            "{folder} holds no {suffix} or {gguf} file: open a model folder that does.",
+            folder=str(folder),
+            suffix=_SUFFIX,
+            gguf=_GGUF,
+        )
         raise InvalidParams(sentences(text, unfinished(names)), field)
     if absent := sorted({name for file in files for name in missing_parts(file)}):
+        raise InvalidParams(are_missing(folder, absent), field)
+    return files, {}
+
+
+def _files_of_gguf_folder(folder: Path, names: Sequence[str], field: str | None) -> Files:
+    """The only file, or the parts of the only split file: each file of such a folder is usually a whole model."""
+    files = all_parts(folder / names[0])
+    if {file.name for file in files} != set(names) and not missing_parts(folder / names[0]):
+        text = tr(
+            "{folder} holds {count} GGUF files, such as {file}: give one of them.",
+            folder=str(folder),
+            count=len(names),
+            file=names[0],
+        )
+        raise InvalidParams(text, field)
+    if absent := missing_parts(folder / names[0]):
         raise InvalidParams(are_missing(folder, absent), field)
     return files, {}
 

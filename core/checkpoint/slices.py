@@ -54,11 +54,16 @@ def read_stored(tensor: StoredTensor, first: int, last: int) -> Stored:
     """The elements from `first` to before `last`, as numbers of the stored type; 8-bit floats as their codes, bfloat16
     as uint16 bits. Raises FileChanged."""
     width = ELEMENT_BYTES[tensor.dtype]
-    part = memoryview(bytearray((last - first) * width))
+    return read_bytes(tensor, first * width, last * width).view(_NUMPY[tensor.dtype])
+
+
+def read_bytes(tensor: StoredTensor, first: int, last: int) -> NDArray[np.uint8]:
+    """The tensor's bytes from `first` to before `last`. Raises FileChanged."""
+    part = memoryview(bytearray(last - first))
     with _opened(tensor) as file:
-        _read_into(file, tensor.begin + first * width, part, tensor.shard)
+        _read_into(file, tensor.begin + first, part, tensor.shard)
         _check_same(file, tensor.shard)
-    return np.frombuffer(part, dtype=_NUMPY[tensor.dtype])
+    return np.frombuffer(part, dtype=np.uint8)
 
 
 @contextmanager

@@ -148,10 +148,10 @@ def test_that_a_pickle_under_another_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_that_what_is_no_checkpoint_says_what_would_do(tmp_path: Path) -> None:
-    (tmp_path / "a.gguf").write_bytes(b"GGUF")
-    assert "is not a checkpoint: open a .safetensors file" in sentence(tmp_path / "a.gguf")
+    (tmp_path / "a.onnx").write_bytes(b"ONNX")
+    assert "is not a checkpoint: open a .safetensors file" in sentence(tmp_path / "a.onnx")
     assert "does not exist" in sentence(tmp_path / "nowhere.safetensors")
-    assert "holds no .safetensors file" in sentence(tmp_path)
+    assert "holds no .safetensors or .gguf file" in sentence(tmp_path)
     assert "cannot be read" in sentence(Path("/" + "x" * 5000))
     assert "~nobody-of-that-name does not exist" in sentence(Path("~nobody-of-that-name/a.safetensors"))
     os.mkfifo(tmp_path / "pipe.safetensors")

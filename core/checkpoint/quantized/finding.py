@@ -2,7 +2,8 @@
 
 The names are those that the libraries write: bitsandbytes (`weight.absmax`, `SCB`), AutoGPTQ and AutoAWQ (`qweight`,
 `qzeros`, `scales`, `g_idx`), transformers' gpt-oss (`_blocks`, `_scales`), compressed-tensors (`weight_packed`,
-`weight_scale`), ModelOpt (`weight_scale_2`), DeepSeek (`weight_scale_inv`, `scale`), torchao (`weight_qdata`).
+`weight_scale`), ModelOpt (`weight_scale_2`), DeepSeek (`weight_scale_inv`, `scale`), torchao (`weight_qdata`). In
+GGUF files the type of a tensor says it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from core.checkpoint.gguf_files import types
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.quantized.layouts import Layout, QuantizedWeight
+from core.checkpoint.stored_types import ELEMENT_BYTES
 
 Tensors = Mapping[str, StoredTensor]
 Found = Iterator[QuantizedWeight]
@@ -166,6 +169,13 @@ def _torchao(name: str, codes: StoredTensor, tensors: Tensors) -> QuantizedWeigh
     return QuantizedWeight(weight, Layout.TORCHAO, codes, parts, codes.elements, None) if parts else None
 
 
+def _gguf(name: str, codes: StoredTensor, tensors: Tensors) -> QuantizedWeight | None:
+    if codes.dtype in ELEMENT_BYTES or types.stored_bytes(codes.dtype, codes.elements) != codes.bytes:
+        return None
+    restores = bool(codes.elements) and types.can_restore(codes.dtype)
+    return QuantizedWeight(name, Layout.GGUF, codes, {}, codes.elements, codes.shape if restores else None)
+
+
 def _fp8_layout(codes: StoredTensor, scales: StoredTensor) -> Layout:
     if scales.elements == 1:
         return Layout.FP8_TENSOR
@@ -213,4 +223,5 @@ _FINDERS: tuple[Callable[[str, StoredTensor, Tensors], QuantizedWeight | None], 
     _packed_integers,
     _torchao,
     _scaled,
+    _gguf,
 )

@@ -25,6 +25,7 @@ class Layout(StrEnum):
     PACKED_INT = "packed-int"
     INT8 = "int8-scaled"
     TORCHAO = "torchao"
+    GGUF = "gguf"
     UNKNOWN = "unknown"
 
 
@@ -43,6 +44,7 @@ LAYOUT_LABELS: Mapping[str, Text] = {
     Layout.PACKED_INT: tr("packed integers (compressed-tensors)"),
     Layout.INT8: tr("INT8 with scales (compressed-tensors)"),
     Layout.TORCHAO: verbatim("torchao"),
+    Layout.GGUF: verbatim("GGUF"),
     Layout.UNKNOWN: tr("scales of a format that is not recognised"),
 }
 """The names of the formats, by id."""
@@ -63,6 +65,11 @@ class QuantizedWeight:
     parts: Mapping[str, StoredTensor]
     elements: int
     shape: tuple[int, ...] | None
+
+    @property
+    def format(self) -> str:
+        """The id of the format: a Layout, and in GGUF, which has many, the type of the tensor ('Q4_K')."""
+        return self.codes.dtype if self.layout is Layout.GGUF else self.layout.value
 
     @property
     def bytes(self) -> int:

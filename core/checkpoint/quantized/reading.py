@@ -46,7 +46,7 @@ def with_restored(checkpoint: Checkpoint) -> Checkpoint:
         if shape is not None:
             whole_weight = replace(weight, shape=shape)
             restored[weight.codes.name] = RestoredTensor(
-                weight.name, weight.layout.value, shape, weight.codes.shard, 0, weight.bytes, weight=whole_weight
+                weight.name, weight.format, shape, weight.codes.shard, 0, weight.bytes, weight=whole_weight
             )
     return replace(checkpoint, tensors=tuple(restored.get(tensor.name, tensor) for tensor in checkpoint.tensors))
 
@@ -64,7 +64,7 @@ def weight_slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Itera
         text = tr(
             "{tensor} cannot be restored: its contents do not fit {format}.",
             tensor=tensor.name,
-            format=LAYOUT_LABELS[tensor.weight.layout],
+            format=LAYOUT_LABELS.get(tensor.dtype) or tensor.dtype,
         )
         raise FileChanged(sentences(text, tr("Download the file again, or save it again."))) from error
 

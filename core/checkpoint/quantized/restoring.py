@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.checkpoint.gguf_files import types
 from core.checkpoint.header import StoredTensor
 from core.checkpoint.quantized.finding import FP8_TYPES, block_shape
 from core.checkpoint.quantized.floats import FP4_E2M1, Floats, byte_values, nibbles, unpacked
 from core.checkpoint.quantized.layouts import Layout, QuantizedWeight
-from core.checkpoint.slices import read_stored
+from core.checkpoint.slices import read_bytes, read_stored
 
 Rows = Callable[[int, int], Floats]
 """The weights of some rows, float32 [end - begin, columns]: a tensor's leading axes are its rows."""
@@ -196,6 +197,18 @@ def _awq(weight: QuantizedWeight) -> Rows:
     return rows
 
 
+def _gguf(weight: QuantizedWeight) -> Rows:
+    """The blocks of a row are beside each other, and a row is whole blocks."""
+    assert weight.shape is not None
+    row_bytes = weight.codes.bytes // math.prod(weight.shape[:-1])
+
+    def rows(begin: int, end: int) -> Floats:
+        codes = read_bytes(weight.codes, begin * row_bytes, end * row_bytes)
+        return types.restored(codes.reshape(end - begin, row_bytes), weight.codes.dtype)
+
+    return rows
+
+
 _READERS: dict[Layout, Callable[[QuantizedWeight], Rows]] = {
     Layout.BNB_NF4: _bitsandbytes4,
     Layout.BNB_FP4: _bitsandbytes4,
@@ -204,5 +217,6 @@ _READERS: dict[Layout, Callable[[QuantizedWeight], Rows]] = {
     Layout.AWQ: _awq,
     Layout.MXFP4: _fp4,
     Layout.NVFP4: _fp4,
+    Layout.GGUF: _gguf,
     **dict.fromkeys((Layout.FP8, Layout.FP8_BLOCK, Layout.FP8_CHANNEL, Layout.FP8_TENSOR, Layout.INT8), _scaled_bytes),
 }

@@ -13,7 +13,7 @@ from core.contracts.text import Text, verbatim
 
 @dataclass(frozen=True)
 class StorageRow:
-    """The weights in one format: a Layout, or the dtype of tensors that are not quantized.
+    """The weights in one format: `QuantizedWeight.format`, or the dtype of tensors that are not quantized.
 
     `share` is of the bytes of all tensors, 0 to 1. `bytes` counts codes, scales and whatever belongs to them.
     `restorable` counts the tensors whose weights can be restored, and measured with `requantize`.
@@ -43,7 +43,7 @@ def storage_rows(checkpoint: Checkpoint) -> tuple[StorageRow, ...]:
             known[index] += value
 
     for weight in checkpoint.quantized:
-        add(weight.layout.value, weight.elements, weight.bytes, weight.shape is not None)
+        add(weight.format, weight.elements, weight.bytes, weight.shape is not None)
     counted = {part.name for weight in checkpoint.quantized for part in (weight.codes, *weight.parts.values())}
     for tensor in checkpoint.tensors:
         if tensor.name in counted or isinstance(tensor, RestoredTensor):

@@ -28,18 +28,18 @@ class QuantizationParams(Params):
         "",
         label=tr("Checkpoint"),
         help=tr(
-            "A .safetensors file, a *.safetensors.index.json or a model folder. If empty, weights are drawn from a "
-            "distribution."
+            "A .safetensors file, a *.safetensors.index.json, a .gguf file or a model folder. If empty, weights are "
+            "drawn from a distribution."
         ),
-        file_filter="*.safetensors *.safetensors.index.json",
+        file_filter="*.safetensors *.safetensors.index.json *.gguf",
         group=_WEIGHTS,
     )
     requantize: bool = switch(
         False,
         label=tr("Requantize"),
         help=tr(
-            "Measure weights that are quantized already as well: they are restored (FP8, MXFP4, NVFP4, bitsandbytes, "
-            "GPTQ, AWQ) and quantized again. If off, they are only listed."
+            "Measure weights that are quantized already as well: they are restored (GGUF, FP8, MXFP4, NVFP4, "
+            "bitsandbytes, GPTQ, AWQ) and quantized again. If off, they are only listed."
         ),
         group=_WEIGHTS,
     )

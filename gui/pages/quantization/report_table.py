@@ -36,8 +36,8 @@ _FORMAT_LETTERS = 9
 VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"), tr("Roles"), tr("Stored as"))
 _TENSORS, _LAYERS, _WORST, _SKIPPED, _ROLES, _STORED = range(6)
 _BEFORE = tr(
-    "Open a checkpoint: a .safetensors file, the index of a sharded checkpoint, or a model folder. A run (F5) lists "
-    "the errors of every tensor in each format."
+    "Open a checkpoint: a .safetensors or .gguf file, the index of a sharded checkpoint, or a model folder. A run (F5) "
+    "lists the errors of every tensor in each format."
 )
 
 # The keys that identify a row while a report grows.

@@ -20,6 +20,10 @@ from gui.zoom import Px
 
 HEIGHT_PX = Px(44)
 _LEFT_PX, _RIGHT_PX = Px(12), Px(6)
+_NAME_PX = Px(45)
+_SMALLEST = 0.7
+"""The smallest size of a value, as a factor: below it, a value is cut."""
+
 Tone = Literal["plain", "good", "bad"]
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -43,7 +47,7 @@ class Number:
 
 class MetricBar(Figure):
     """Numbers in columns, the value large, its name small below. The columns are equally wide unless that would cut a
-    text."""
+    text. In a narrow bar the names are cut first."""
 
     tip_floats = True
 
@@ -100,30 +104,55 @@ class _Strip(Canvas):
         self._figure.tip.show_at(event.position().toPoint(), text)
 
     def _columns(self) -> list[tuple[Number, QRectF]]:
-        width, needed = self.width() / max(1, len(self.numbers)), self.needed_px()
-        if sum(needed) > self.width():
-            needed = self.needed_px(short=True)
-        spare = (self.width() - sum(needed)) / max(1, len(self.numbers))
-        equal = max(needed, default=0) <= width or spare < 0
-        widths = [width if equal else each + spare for each in needed]
+        widths, _ = self._widths()
         starts = [0.0, *itertools.accumulate(widths)]
         height = self.height()
         return [
             (number, QRectF(x, 0, wide, height)) for number, x, wide in zip(self.numbers, starts, widths, strict=False)
         ]
 
+    def _widths(self) -> tuple[list[float], float]:
+        """The width of each column, and the size of the values: 1, or less where they would be cut otherwise. Names are
+        shortened first, then cut, before a value gets smaller."""
+        room, count = self.width(), max(1, len(self.numbers))
+        for needed in (self.needed_px(), self.needed_px(short=True)):
+            if sum(needed) <= room:
+                spare = (room - sum(needed)) / count
+                is_equal = max(needed, default=0) <= room / count
+                return [room / count if is_equal else each + spare for each in needed], 1.0
+        names, values = self.needed_px(short=True), self._values_px()
+        if sum(values) <= room:
+            share = (room - sum(values)) / (sum(names) - sum(values))
+            return [value + share * (name - value) for name, value in zip(names, values, strict=True)], 1.0
+        texts = [value - _edges() for value in values]
+        size = max(_SMALLEST, (room - count * _edges()) / sum(texts))
+        smaller = [_edges() + text * size for text in texts]
+        return [each * room / sum(smaller) for each in smaller], size
+
     def needed_px(self, *, short: bool = False) -> list[float]:
         """The width of each column at which its texts are whole, with the short labels if there are any."""
-        value, label = (QFontMetricsF(font) for font in _fonts())
-        edges = _LEFT_PX + _RIGHT_PX + 1
+        label = QFontMetricsF(_label_font())
+        names = [(number.short or number.label) if short else number.label for number in self.numbers]
         return [
-            edges + max(value.horizontalAdvance(number.value), label.horizontalAdvance(name))
+            max(value, _edges() + label.horizontalAdvance(name))
+            for name, value in zip(names, self._values_px(), strict=True)
+        ]
+
+    def _values_px(self) -> list[float]:
+        """The width of each column at which its value is whole, and of its name so much that it can be guessed."""
+        value, label = QFontMetricsF(_value_font()), QFontMetricsF(_label_font())
+        return [
+            _edges()
+            + max(
+                value.horizontalAdvance(number.value),
+                min(label.horizontalAdvance(number.short or number.label), _NAME_PX),
+            )
             for number in self.numbers
-            for name in ((number.short or number.label) if short else number.label,)
         ]
 
     def paint(self, painter: QPainter, theme: Theme) -> None:
-        value_font, label_font = _fonts()
+        _, size = self._widths()
+        value_font, label_font = _value_font(size), _label_font()
         tones = {"plain": theme.text, "good": theme.good, "bad": theme.bad}
         for index, (number, box) in enumerate(self._columns()):
             if index:
@@ -142,6 +171,16 @@ class _Strip(Canvas):
                 painter.drawText(rect, _LEFT, shown)
 
 
-def _fonts() -> tuple[QFont, QFont]:
-    """The fonts of a value and of its name."""
-    return themes.ui_font("title", bold=True), themes.ui_font("small")
+def _edges() -> float:
+    """What a column needs beside its texts."""
+    return _LEFT_PX + _RIGHT_PX + 1
+
+
+def _value_font(size: float = 1.0) -> QFont:
+    font = themes.ui_font("title", bold=True)
+    font.setPixelSize(int(font.pixelSize() * size))
+    return font
+
+
+def _label_font() -> QFont:
+    return themes.ui_font("small")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
-from gui.widgets.metric_bar import MetricBar, Number
+from gui.widgets.metric_bar import MetricBar, Number, _edges, _value_font
 
+CUT = Qt.TextElideMode.ElideRight
 SHORT, LONG = Number("RMSE", "9 %"), Number("worst: layer 20 mlp.down_proj", "17 dB")
 
 
@@ -41,9 +44,30 @@ def test_that_a_long_name_takes_the_room_that_others_do_not_need(strip: MetricBa
     assert drawn[1] > drawn[0] == drawn[2]
 
 
-def test_that_columns_are_equal_again_where_something_must_be_cut(strip: MetricBar) -> None:
-    width = strip.needed_px - 40
-    assert widths(strip, width) == pytest.approx([width / 3] * 3)
+def drawn_values(strip: MetricBar, width: int) -> tuple[list[str], int]:
+    """The texts that are drawn for the values in a bar of that width, and the size of their font in pixels."""
+    columns, (_, size) = widths(strip, width), strip._strip._widths()
+    font = _value_font(size)
+    inside = [int(column - _edges()) + 1 for column in columns]
+    texts = [number.value for number in strip.numbers]
+    elided = [QFontMetrics(font).elidedText(*each) for each in zip(texts, itertools.repeat(CUT), inside, strict=False)]
+    return elided, font.pixelSize()
+
+
+def test_that_in_a_narrow_bar_names_are_cut_and_values_are_whole(strip: MetricBar) -> None:
+    large = drawn_values(strip, strip.needed_px)[1]
+    assert drawn_values(strip, strip.needed_px - 40) == (["9 %", "17 dB", "9 %"], large)
+    assert drawn_values(strip, math.ceil(sum(strip._strip._values_px()))) == (["9 %", "17 dB", "9 %"], large)
+
+
+def test_that_values_get_smaller_before_they_are_cut(strip: MetricBar) -> None:
+    large = drawn_values(strip, strip.needed_px)[1]
+    texts, size = drawn_values(strip, round(sum(strip._strip._values_px()) - 15))
+    assert texts == ["9 %", "17 dB", "9 %"]
+    assert size < large
+    smallest = drawn_values(strip, 60)
+    assert smallest[1] == int(large * 0.7)
+    assert "17 dB" not in smallest[0], "never so small that nobody can read it"
 
 
 def test_that_a_label_without_room_is_the_short_one_whole(qtbot: Any) -> None:

@@ -20,6 +20,7 @@ _BAR_PX = Px(18)
 _LINE_PX = Px(17)
 _GAP_PX = Px(6)
 _SWATCH_PX, _APART_PX = Px(9), Px(4)
+_BETWEEN_PX = 10
 
 
 class SramView(Figure):
@@ -91,8 +92,8 @@ class _Bars(Canvas):
     def paint(self, painter: QPainter, theme: Theme) -> None:
         for index, store in enumerate(self.stores):
             top = index * (2 * _LINE_PX + _BAR_PX + _GAP_PX)
-            self._paint_header(painter, theme, store, top)
             self._paint_bar(painter, theme, index)
+            self._paint_header(painter, theme, index)
             self._paint_names(painter, theme, store, top + _LINE_PX + _BAR_PX + 1)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -131,8 +132,10 @@ class _Bars(Canvas):
             yield piece, QRectF(left, bar.top(), width, bar.height())
             left += width
 
-    def _paint_header(self, painter: QPainter, theme: Theme, store: SramStore, top: int) -> None:
-        line = QRectF(1, top, self.width() - 2, _LINE_PX)
+    def _paint_header(self, painter: QPainter, theme: Theme, index: int) -> None:
+        """The name of the store and its use; the use stands in the free part of the bar where the name would be cut."""
+        store, bar = self.stores[index], self._bar(index)
+        line = QRectF(bar.left(), bar.top() - _LINE_PX, bar.width(), _LINE_PX)
         over = store.used_bytes > store.capacity_bytes
         painter.setPen(QColor(theme.bad if over else theme.muted))
         used, capacity = sram_bytes(store.used_bytes), sram_bytes(store.capacity_bytes)
@@ -143,8 +146,13 @@ class _Bars(Canvas):
         if metrics.horizontalAdvance(f"{store.name}{usage}") + _APART_PX > line.width():
             usage = f"{used}/{capacity}"
         usage = metrics.elidedText(usage, Qt.TextElideMode.ElideRight, int(line.width()))
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage)
-        name_px = line.width() - metrics.horizontalAdvance(usage) - _APART_PX
+        usage_px = metrics.horizontalAdvance(usage) + _APART_PX
+        free = bar.adjusted(sum(box.width() for _, box in self._segments(index)), 0, -_APART_PX, 0)
+        is_in_bar = metrics.horizontalAdvance(str(store.name)) + usage_px > line.width() and usage_px < free.width()
+        painter.drawText(
+            free if is_in_bar else line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, usage
+        )
+        name_px = line.width() - (0 if is_in_bar else usage_px)
         name = metrics.elidedText(str(store.name), Qt.TextElideMode.ElideRight, int(name_px))
         painter.setPen(QColor(theme.text))
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
@@ -170,9 +178,12 @@ class _Bars(Canvas):
 
     def _paint_names(self, painter: QPainter, theme: Theme, store: SramStore, top: float) -> None:
         metrics = painter.fontMetrics()
+        labels = self._names(store, metrics)
+        widths = [metrics.horizontalAdvance(label) for label in labels]
+        spare = self.width() - 1 - sum(_SWATCH_PX + 4 + width for width in widths)
+        between = max(2, min(_BETWEEN_PX, spare / max(1, len(labels) - 1)))  # closer together before one is cut
         x = 1.0
-        for piece, label in zip(store.pieces, self._names(store, metrics), strict=True):
-            width = metrics.horizontalAdvance(label)
+        for piece, label, width in zip(store.pieces, labels, widths, strict=True):
             swatch = QRectF(x, top + (_LINE_PX - _SWATCH_PX) / 2, _SWATCH_PX, _SWATCH_PX)
             painter.setPen(QPen(QColor(theme.tiles["current"]), 1.5) if piece.name in self.fresh else Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.tensor(piece.tensor)))
@@ -180,12 +191,14 @@ class _Bars(Canvas):
             painter.setPen(QColor(theme.text if piece.name in self.fresh else theme.muted))
             line = QRectF(x + _SWATCH_PX + 4, top, width + 2, _LINE_PX)
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, label)
-            x += _SWATCH_PX + 4 + width + 10
+            x += _SWATCH_PX + 4 + width + between
 
     def _names(self, store: SramStore, metrics: QFontMetrics) -> list[str]:
         """All pieces, with their sizes if there is room: the tool tip has them, too."""
         with_sizes = [f"{piece.name} {sram_bytes(piece.bytes)}" for piece in store.pieces]
-        needed = sum(_SWATCH_PX + 4 + metrics.horizontalAdvance(label) + 10 for label in with_sizes) - 10
+        needed = (
+            sum(_SWATCH_PX + 4 + metrics.horizontalAdvance(label) + _BETWEEN_PX for label in with_sizes) - _BETWEEN_PX
+        )
         return with_sizes if 1 + needed <= self.width() else [piece.name for piece in store.pieces]
 
 

@@ -93,7 +93,7 @@ class Measurer:
     """A pool of threads that measure; close it when done. By default there is a thread per core of this process."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="measuring")
+        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="measuring")
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -253,6 +253,7 @@ def _piece_bounds(elements: int, block_size: int) -> Sequence[tuple[int, int]]:
     return [*bounds, (whole, elements)] if whole < elements else bounds
 
 
-def _cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MAX_THREADS)
+def cores() -> int:
+    """How many threads measure: the cores of this process, and no more than memory can feed."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, _MAX_THREADS)

@@ -119,7 +119,7 @@ def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, 
             tensor=tensor.name,
             layer=layer,
             kind=kind,
-            shape=_shape(tensor),
+            shape=shape_text(tensor),
             dtype=tensor.dtype,
             elements=tensor.elements,
             bytes=tensor.bytes,
@@ -147,7 +147,7 @@ def tensor_rows(tensor: StoredTensor, weights: WeightSums, errors: Mapping[Any, 
 def skipped_rows(tensors: Iterable[StoredTensor]) -> tuple[SkippedTensor, ...]:
     """The tensors that were not measured, and why."""
     return tuple(
-        SkippedTensor(tensor.name, tensor.dtype, _shape(tensor), tensor.bytes, tensor.skipped) for tensor in tensors
+        SkippedTensor(tensor.name, tensor.dtype, shape_text(tensor), tensor.bytes, tensor.skipped) for tensor in tensors
     )
 
 
@@ -230,7 +230,8 @@ def _rank(row: TensorErrors) -> tuple[float, float]:
     return row.rank_key
 
 
-def _shape(tensor: StoredTensor) -> str:
+def shape_text(tensor: StoredTensor) -> str:
+    """Its sizes for reading, such as '4096 x 4096'."""
     return " x ".join(map(str, tensor.shape)) or "scalar"
 
 
@@ -242,6 +243,7 @@ __all__ = [
     "Totals",
     "layer_rows",
     "role_rows",
+    "shape_text",
     "skipped_rows",
     "tensor_rows",
     "total_rows",

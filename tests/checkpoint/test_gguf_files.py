@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.checkpoint.gguf_files import types
 from core.checkpoint.gguf_files.header import read_gguf
 from core.checkpoint.measuring import Quantization
 from core.checkpoint.names import layer_and_kind
@@ -116,14 +115,6 @@ def test_that_a_split_file_is_opened_as_a_whole(tmp_path: Path) -> None:
     write_gguf(tmp_path / "other.gguf", {UP: ("F16", normal_weights(32, 32))})
     with pytest.raises(InvalidParams, match="holds 3 GGUF files"):
         open_checkpoint(tmp_path)
-
-
-def test_what_the_package_can_restore_and_quantize() -> None:
-    """The notes of the page say so, too."""
-    assert {"Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"} <= set(types.quantizable())
-    assert not {"Q4_K", "Q6_K", "IQ4_NL", "F16", "I8"} & set(types.quantizable())
-    assert all(types.can_restore(name) for name in ("Q4_K", "Q6_K", "IQ4_NL", "Q2_K", "IQ2_XXS", "MXFP4"))
-    assert not types.can_restore("Q8_K")
 
 
 def header(tensors: int = 0, entries: int = 0, version: int = 3, rest: bytes = b"") -> bytes:

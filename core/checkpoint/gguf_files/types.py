@@ -15,6 +15,28 @@ from numpy.typing import NDArray
 
 from core.checkpoint.stored_types import ELEMENT_BYTES
 
+QUANTIZABLE = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4", "TQ1_0", "TQ2_0")
+"""The quantized types that the package can make of weights. A table, so that parameters need not import the package."""
+
+RESTORED_ONLY = (
+    "Q2_K",
+    "Q3_K",
+    "Q4_K",
+    "Q5_K",
+    "Q6_K",
+    "IQ4_NL",
+    "IQ4_XS",
+    "IQ3_S",
+    "IQ3_XXS",
+    "IQ2_S",
+    "IQ2_XS",
+    "IQ2_XXS",
+    "IQ1_M",
+    "IQ1_S",
+    "NVFP4",
+)
+"""Those that it can only restore."""
+
 
 @dataclass(frozen=True)
 class BlockType:
@@ -60,12 +82,6 @@ def can_restore(name: str) -> bool:
     return True
 
 
-@cache
-def quantizable() -> tuple[str, ...]:
-    """The quantized types that the package can make of weights, in the order of their numbers in GGUF."""
-    return tuple(name for name in _names().values() if _can_quantize(name))
-
-
 def restored(codes: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
     """The weights of some rows, float32 [rows, columns], from their bytes [rows, bytes of a row]."""
     with np.errstate(all="ignore"):  # a scale may be anything in a damaged file
@@ -78,18 +94,6 @@ def quantized(weights: NDArray[np.float32], name: str) -> NDArray[np.uint8]:
     with np.errstate(all="ignore"):
         codes: NDArray[np.uint8] = _package().quants.quantize(weights, _package().GGMLQuantizationType[name])
     return codes
-
-
-@cache
-def _can_quantize(name: str) -> bool:
-    found = block_type(name)
-    if found is None:
-        return False
-    try:
-        quantized(np.zeros((1, found.block), np.float32), name)
-    except NotImplementedError:
-        return False
-    return True
 
 
 @cache

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.checkpoint.header import StoredTensor
+from core.checkpoint.measuring import as_float32
 from core.checkpoint.opening import Checkpoint
 from core.checkpoint.quantized.floats import Floats
 from core.checkpoint.quantized.layouts import LAYOUT_LABELS, Layout, QuantizedWeight
-from core.checkpoint.quantized.restoring import restored_rows, whole
-from core.checkpoint.slices import SLICE_ELEMENTS, FileChanged, slices
+from core.checkpoint.quantized.restoring import Rows, restored_rows, row_reader, whole
+from core.checkpoint.slices import SLICE_ELEMENTS, FileChanged, read_stored, slices
 from core.contracts.text import EMPTY, Text, sentences, tr
 
 _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -61,12 +62,39 @@ def weight_slices(tensor: StoredTensor, elements: int = SLICE_ELEMENTS) -> Itera
     try:
         yield from _rechunked(restored_rows(tensor.weight, rows), elements)
     except _MISFITS as error:
-        text = tr(
-            "{tensor} cannot be restored: its contents do not fit {format}.",
-            tensor=tensor.name,
-            format=LAYOUT_LABELS.get(tensor.dtype) or tensor.dtype,
-        )
-        raise FileChanged(sentences(text, tr("Download the file again, or save it again."))) from error
+        raise _misfit(tensor) from error
+
+
+def rows_of(tensor: StoredTensor) -> Rows:
+    """Reads any rows of a tensor as float32 [rows, columns]; its leading axes are its rows, and a vector is one row.
+    What it returns raises FileChanged, also for contents that do not fit their format."""
+    columns = tensor.shape[-1] if tensor.shape else 1
+
+    def stored(begin: int, end: int) -> Floats:
+        return as_float32(read_stored(tensor, begin * columns, end * columns)).reshape(-1, columns)
+
+    if not isinstance(tensor, RestoredTensor) or tensor.weight is None:
+        return stored
+    weight, readers = tensor.weight, list[Rows]()
+
+    def restored(begin: int, end: int) -> Floats:
+        try:
+            if not readers:
+                readers.append(row_reader(weight))
+            return readers[0](begin, end).reshape(-1, columns)
+        except _MISFITS as error:
+            raise _misfit(tensor) from error
+
+    return restored
+
+
+def _misfit(tensor: StoredTensor) -> FileChanged:
+    text = tr(
+        "{tensor} cannot be restored: its contents do not fit {format}.",
+        tensor=tensor.name,
+        format=LAYOUT_LABELS.get(tensor.dtype) or tensor.dtype,
+    )
+    return FileChanged(sentences(text, tr("Download the file again, or save it again.")))
 
 
 def _rechunked(parts: Iterable[Floats], elements: int) -> Iterator[Floats]:

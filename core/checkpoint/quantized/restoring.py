@@ -40,9 +40,14 @@ def restored_rows(weight: QuantizedWeight, rows: int) -> Iterator[Floats]:
     that do not fit the format."""
     assert weight.shape is not None
     count = math.prod(weight.shape[:-1])
-    read = _READERS[weight.layout](weight)
+    read = row_reader(weight)
     for begin in range(0, count, rows):
         yield read(begin, min(begin + rows, count)).reshape(-1)
+
+
+def row_reader(weight: QuantizedWeight) -> Rows:
+    """Reads any rows of the weight. Raises as `restored_rows` does, and so does what it returns."""
+    return _READERS[weight.layout](weight)
 
 
 def whole(tensor: StoredTensor) -> NDArray[Any]:

@@ -17,6 +17,8 @@ def details(result: QuantizationResult) -> dict[str, Any]:
         "roles": result.roles,
         "worst": result.tensors.worst(result.params.format, _WORST),
         "storage": result.storage,
+        "version_totals": result.version_totals,
+        "versions": result.versions,
         "skipped": result.skipped,
     }
     return {name: [archive.plain(row, text_of=str) for row in rows] for name, rows in tables.items()}

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from core.checkpoint.gguf_files.types import QUANTIZABLE, RESTORED_ONLY
 from core.contracts.errors import InvalidParams
 from core.contracts.params import Params, choice, number, switch, text
 from core.contracts.text import quoted, tr, verbatim
@@ -13,7 +14,8 @@ from core.model_presets import PRESETS
 from core.topics.quantization.labels import DISTRIBUTION_LABELS, FORMAT_LABELS
 from kernels.quantization.formats import BLOCK_SIZES, FORMATS, FormatId
 
-ALL = "all"
+ALL, GGUF = "all", "gguf"
+_GGUF_TYPES = {name.lower(): name for name in QUANTIZABLE}
 DISTRIBUTIONS = tuple(DISTRIBUTION_LABELS)
 
 _DISTRIBUTION_FIELDS = ("distribution", "tail", "outlier_share", "outlier_scale", "blocks", "seed")
@@ -41,6 +43,16 @@ class QuantizationParams(Params):
             "Measure weights that are quantized already as well: they are restored (GGUF, FP8, MXFP4, NVFP4, "
             "bitsandbytes, GPTQ, AWQ) and quantized again. If off, they are only listed."
         ),
+        group=_WEIGHTS,
+    )
+    quantized_file: str = text(
+        "",
+        label=tr("Quantized file"),
+        help=tr(
+            "A file of the checkpoint's model that is quantized already: GGUF, or another format that Requantize "
+            "restores. Its weights are restored and compared with those of the checkpoint, tensor by tensor."
+        ),
+        file_filter="*.gguf *.safetensors *.safetensors.index.json",
         group=_WEIGHTS,
     )
     report: str = text(
@@ -114,9 +126,12 @@ class QuantizationParams(Params):
         label=tr("Formats measured"),
         help=tr(
             "The formats that the report, the sweep and the outputs measure besides the format above: {all}, or some "
-            "of {formats}, separated by commas.",
+            "of {formats}, separated by commas. The report also measures types of GGUF that can be made here: {gguf} "
+            "for all, or some of {types}.",
             all=ALL,
             formats=", ".join(FORMATS),
+            gguf=GGUF,
+            types=", ".join(_GGUF_TYPES),
         ),
         group=_FORMAT,
         max_length=200,
@@ -210,29 +225,42 @@ class QuantizationParams(Params):
 
     @model_validator(mode="after")
     def _formats_exist(self) -> Self:
-        unknown = [name for name in self._named_formats if name not in FORMATS]
-        if unknown:
-            raise InvalidParams(
-                tr(
-                    "compare names {name}, which is not a format: use {all}, or some of {formats}.",
-                    name=quoted(unknown[0]),
+        for name in self._names:
+            if name.upper() in RESTORED_ONLY:
+                text = tr(
+                    "compare names {name}, which can be restored here but not made: give a GGUF file of the model as "
+                    "quantized_file, or use {types}.",
+                    name=quoted(name),
+                    types=", ".join(_GGUF_TYPES),
+                )
+                raise InvalidParams(text, "compare")
+            if name not in (*FORMATS, *_GGUF_TYPES, ALL, GGUF):
+                text = tr(
+                    "compare names {name}, which is not a format: use {all}, {gguf}, or some of {formats}.",
+                    name=quoted(name),
                     all=ALL,
-                    formats=", ".join(FORMATS),
-                ),
-                "compare",
-            )
+                    gguf=GGUF,
+                    formats=", ".join((*FORMATS, *_GGUF_TYPES)),
+                )
+                raise InvalidParams(text, "compare")
         return self
 
     @property
-    def _named_formats(self) -> list[str]:
-        names = [name.strip().lower() for name in self.compare.split(",") if name.strip()]
-        return list(FORMATS) if ALL in names else names
+    def _names(self) -> list[str]:
+        return [name.strip().lower() for name in self.compare.split(",") if name.strip()]
 
     @property
     def formats(self) -> tuple[FormatId, ...]:
         """The formats to measure: the chosen one first, then the others in the order of FORMATS."""
-        others = (name for name in FORMATS if name in self._named_formats and name != self.format)
+        names = self._names
+        others = (name for name in FORMATS if (ALL in names or name in names) and name != self.format)
         return (FormatId(self.format), *others)
+
+    @property
+    def gguf_types(self) -> tuple[str, ...]:
+        """The types of GGUF to measure, such as 'Q8_0'."""
+        names = self._names
+        return tuple(type_ for name, type_ in _GGUF_TYPES.items() if GGUF in names or name in names)
 
     def needs_same_run_as(self, other: Params) -> bool:
         """Whether a run of `other` has the same weights in the same blocks, and measured all formats of these params.
@@ -242,6 +270,7 @@ class QuantizationParams(Params):
         return (
             isinstance(other, QuantizationParams)
             and (self.checkpoint.strip(), self.requantize) == (other.checkpoint.strip(), other.requantize)
+            and self.quantized_file.strip() in ("", other.quantized_file.strip())
             and self._shares(other, "block_size", "nested", *(() if self.checkpoint.strip() else _DISTRIBUTION_FIELDS))
         )
 
@@ -258,7 +287,7 @@ class QuantizationParams(Params):
         return self.needs_same_run_as(other) and self._shares(other, "model", "text_file", "text_tokens")
 
     def _shares(self, other: QuantizationParams, *names: str) -> bool:
-        measured = set(self.formats) <= set(other.formats)
+        measured = {*self.formats, *self.gguf_types} <= {*other.formats, *other.gguf_types}
         return measured and all(getattr(self, name) == getattr(other, name) for name in names)
 
     @property

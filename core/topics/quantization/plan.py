@@ -27,7 +27,14 @@ from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
 from core.topics.quantization.params import QuantizationParams
-from core.topics.quantization.sampling import Weights, draw_weights, open_cached, representative_tensor, sample_of
+from core.topics.quantization.sampling import (
+    Weights,
+    draw_weights,
+    open_cached,
+    open_version,
+    representative_tensor,
+    sample_of,
+)
 from core.topics.quantization.saving import check_report_path
 from core.topics.quantization.sweep import Point, make_point, measure_sample, sweep
 from kernels.quantization.formats import FORMATS, FormatId
@@ -141,6 +148,7 @@ def plan(params: QuantizationParams) -> Plan:
             checkpoint = open_cached(params)
             tensor = representative_tensor(checkpoint)
             sample, sampled = sample_of(tensor, SAMPLE_ELEMENTS), tensor.name
+        open_version(params)
     except TilescopeError as error:
         problem, blames = error.text, getattr(error, "field", None) or "checkpoint"
     if sample is None:
@@ -172,11 +180,13 @@ def plan(params: QuantizationParams) -> Plan:
 
 
 def check(params: QuantizationParams) -> None:
-    """Raises InvalidParams if a checkpoint, a model folder or a text cannot be read, or a report cannot be written."""
+    """Raises InvalidParams if a checkpoint, a quantized file, a model folder or a text cannot be read, or a report
+    cannot be written."""
     if params.report.strip():
         check_report_path(params.report)
     if params.checkpoint.strip():
         representative_tensor(open_cached(params))
+    open_version(params)
     if params.outputs and params.model.strip():
         check_fits(inspect(params.model, "model"))
         if not params.text_file.strip():

@@ -15,6 +15,7 @@ from core.checkpoint.nested_scales import NestedScales
 from core.checkpoint.quantized.storage import StorageRow
 from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors, Totals, layer_rows, role_rows, total_rows
 from core.checkpoint.tensor_table import FormatReport, MapRow, TensorTable
+from core.checkpoint.versions import VersionErrors, VersionTotals
 from core.comparison import ImplResult, RunsOn
 from core.contracts import archive
 from core.contracts.archive import Array
@@ -173,6 +174,8 @@ class QuantizationResult(Result):
                    sizes modelled. `layers`, `totals`, `roles` and `skipped` go with it. `totals` are over the weight
                    matrices, `roles` per role (norms, biases, routers, embeddings), which are not added up together.
                    `storage` is the formats that the bytes of the checkpoint are stored in.
+    versions       every tensor against the quantized file, and in the types of GGUF that were asked for; drawn weights
+                   in the latter. Measured (CPU), bits modelled. `version_totals` adds up the weight matrices.
     error_maps     float32 [rows, 64]: relative RMSE of the blocks in each column, in the order of the tensor; NaN for
                    no blocks and for zeros. One row per tensor. For a drawn tensor each cell is a block, 64 per row.
     histogram, codebooks
@@ -198,6 +201,8 @@ class QuantizationResult(Result):
       '{format}.lost' (weights that come back as NaN or inf), '{format}.{role}.snr_db' of what is no weight matrix,
       '{format}.max_abs_error', '{format}.bits_per_parameter',
       '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis';
+      'file.snr_db', 'file.relative_rmse', 'file.bits_per_weight', also as 'file.{format}.…', and 'gguf.{type}.…' of the
+      types of GGUF; 'file.tensors', 'file.apart' (tensors that could not be compared);
       'scales.plain_bits', 'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
       'agreement.{format}.differing_codes' (against numpy, of every format that could be compared);
       'stored.plain_bits' and 'stored.nested_bits' (bits per parameter by the bytes of stored tensors, NF4 at QLoRA's
@@ -217,6 +222,8 @@ class QuantizationResult(Result):
     roles: tuple[Totals, ...] = ()
     skipped: tuple[SkippedTensor, ...] = ()
     storage: tuple[StorageRow, ...] = ()
+    versions: tuple[VersionErrors, ...] = ()
+    version_totals: tuple[VersionTotals, ...] = ()
     error_maps: Mapping[str, Array] = field(default_factory=dict)
     histogram: Histogram | None = None
     codebooks: Mapping[str, Codebook] = field(default_factory=dict)

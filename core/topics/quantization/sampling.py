@@ -69,11 +69,26 @@ def draw_standardized(distribution: str, tail: int, count: int, rng: np.random.G
 def open_cached(params: QuantizationParams) -> Checkpoint:
     """The checkpoint of the parameters, with `requantize` with its quantized weights restored; headers are read again
     only if a file has changed. Raises InvalidParams, and FileChanged."""
-    location, restore = expanded(params.checkpoint, "checkpoint"), params.requantize
-    checkpoint = _open_cached(location, stamp(location), restore)
+    return _opened(params.checkpoint, "checkpoint", params.requantize)
+
+
+def open_version(params: QuantizationParams) -> Checkpoint | None:
+    """The quantized file of the parameters with its weights restored; None without one. Raises InvalidParams, also if
+    there is no checkpoint that it could be compared with, and FileChanged."""
+    if not params.quantized_file.strip():
+        return None
+    if not params.checkpoint.strip():
+        text = tr("A quantized file is compared with the weights that it was made of: give these as checkpoint.")
+        raise InvalidParams(text, "quantized_file")
+    return _opened(params.quantized_file, "quantized_file", True)
+
+
+def _opened(path: str, field: str, restore: bool) -> Checkpoint:
+    location = expanded(path, field)
+    checkpoint = _open_cached(location, stamp(location), field, restore)
     if any(stamp(shard.path) != (shard.mtime_ns, shard.size) for shard in checkpoint.shards):
         _open_cached.cache_clear()  # a shard has changed, but the index or folder has not
-        checkpoint = _open_cached(location, stamp(location), restore)
+        checkpoint = _open_cached(location, stamp(location), field, restore)
     return checkpoint
 
 
@@ -110,8 +125,8 @@ def _in_layer(tensor: StoredTensor) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _open_cached(path: Path, stamp: tuple[int, int], restore: bool) -> Checkpoint:
-    checkpoint = open_checkpoint(path, "checkpoint")
+def _open_cached(path: Path, stamp: tuple[int, int], field: str, restore: bool) -> Checkpoint:
+    checkpoint = open_checkpoint(path, field)
     return with_restored(checkpoint) if restore else checkpoint
 
 

@@ -18,7 +18,10 @@ from core.units import unit_label
 
 _MAX_FIRST_BYTES = 256
 
-TABLES = ("messages", "totals", "roles", "layers", "tensors", "storage", "skipped", "outputs", "output_pairs")
+TABLES = (
+    *("messages", "totals", "roles", "layers", "tensors", "storage", "skipped"),
+    *("version_totals", "versions", "outputs", "output_pairs"),
+)
 """The tables of a JSON report. A CSV holds 'tensors', Markdown a selection for reading."""
 
 _LABELS = {

@@ -12,16 +12,17 @@ from typing import Any
 from core.checkpoint.quantized.storage import StorageRow, storage_label
 from core.checkpoint.report import SkippedTensor, TensorErrors, Totals
 from core.checkpoint.roles import ROLE_LABELS
+from core.checkpoint.versions import VersionErrors, VersionTotals
 from core.contracts.text import Text, tr
 from core.format import format_quantity
 from core.topics.quantization.labels import DRAWN_TENSOR, source_label
 from gui.widgets.record_model import Column, Filter
 
-Row = TensorErrors | Totals | SkippedTensor | StorageRow
+Row = TensorErrors | Totals | SkippedTensor | StorageRow | VersionErrors | VersionTotals
 
 _DIGITS = re.compile(r"\d+")
 _LAYER = re.compile(r"(?:layer|第)\s*(\d+)\s*层?")
-_NAMES = ("tensor", "worst_tensor", "why")
+_NAMES = ("tensor", "worst_tensor", "why", "other")
 
 
 @lru_cache(maxsize=1 << 17)
@@ -55,7 +56,7 @@ def _layer(value: int) -> str:
     return "—" if value < 0 else str(value)
 
 
-def _count(value: float) -> str:
+def write_count(value: float) -> str:
     return f"{value:,}"
 
 
@@ -68,19 +69,19 @@ def _source(value: str) -> str:
     return str(source_label(value)) if value == DRAWN_TENSOR else value
 
 
-def _number(
+def number_column(
     name: str, title: Text, help: Text, write: Callable[[Any], str], sample: str, unit: str = "", **more: Any
 ) -> Column[Row]:
     return Column(name, title, help, attrgetter(name), write, unit, sample=sample, **more)
 
 
-def _text(name: str, title: Text, help: Text, write: Callable[[Any], str] = str, **more: Any) -> Column[Row]:
+def text_column(name: str, title: Text, help: Text, write: Callable[[Any], str] = str, **more: Any) -> Column[Row]:
     return Column(name, title, help, attrgetter(name), write, number=False, mono=True, **more)
 
 
-def _name(name: str, title: Text, help: Text) -> Column[Row]:
+def name_column(name: str, title: Text, help: Text) -> Column[Row]:
     """The name of a tensor. Long names lose their beginning, since they differ at the end."""
-    return _text(name, title, help, _source, order=lambda row: natural(getattr(row, name)), elide_left=True)
+    return text_column(name, title, help, _source, order=lambda row: natural(getattr(row, name)), elide_left=True)
 
 
 def _nonfinite_tone(row: Any) -> str:
@@ -95,28 +96,28 @@ def _role(value: str) -> str:
     return str(ROLE_LABELS[value]) if value else "—"
 
 
-_TENSOR = _name("tensor", tr("Tensor"), tr("Name of the tensor"))
-_LAYER_NUMBER = _number("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
-_SHAPE = _text("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
-_DTYPE = _text("dtype", tr("Type"), tr("Data type in the checkpoint"))
-_STORED = _number("bytes", tr("Stored"), tr("Size in the checkpoint"), _bytes, "33.6 MB", "B")
+TENSOR = name_column("tensor", tr("Tensor"), tr("Name of the tensor"))
+_LAYER_NUMBER = number_column("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
+_SHAPE = text_column("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
+_DTYPE = text_column("dtype", tr("Type"), tr("Data type in the checkpoint"))
+_STORED = number_column("bytes", tr("Stored"), tr("Size in the checkpoint"), _bytes, "33.6 MB", "B")
 _SIZES = (
     _STORED,
-    _number("quantized_bytes", tr("Quantized"), tr("Size of codes and scales"), _bytes, "33.6 MB", "B"),
+    number_column("quantized_bytes", tr("Quantized"), tr("Size of codes and scales"), _bytes, "33.6 MB", "B"),
 )
-_NONFINITE = _number(
-    "nonfinite", tr("NaN or inf"), tr("NaN or inf weights in the checkpoint"), _count, "000", tone=_nonfinite_tone
+_NONFINITE = number_column(
+    "nonfinite", tr("NaN or inf"), tr("NaN or inf weights in the checkpoint"), write_count, "000", tone=_nonfinite_tone
 )
-_LOST = _number(
+LOST = number_column(
     "lost",
     tr("Lost"),
     tr("Weights that come back as NaN: the blocks of NaN and inf weights, or their tensor"),
-    _count,
+    write_count,
     "0,000",
     tone=_lost_tone,
 )
-_quantity = partial(_number, write=format_quantity)
-_ERRORS = (
+_quantity = partial(number_column, write=format_quantity)
+ERRORS = (
     _quantity("snr_db", tr("SNR (dB)"), tr("Signal-to-noise ratio"), sample="-00.0", unit="dB", bar=True),
     _quantity(
         "block_snr_db",
@@ -143,13 +144,13 @@ _WEIGHTS = (
         unit="σ",
     ),
     _NONFINITE,
-    _LOST,
+    LOST,
 )
-_ROLE = _text("role", tr("Role"), tr("What the tensor does: only weight matrices count in the totals"), _role)
+_ROLE = text_column("role", tr("Role"), tr("What the tensor does: only weight matrices count in the totals"), _role)
 
 SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
-    _TENSOR,
-    _text("why", tr("Reason"), tr("Why the tensor was not measured")),
+    TENSOR,
+    text_column("why", tr("Reason"), tr("Why the tensor was not measured")),
     _DTYPE,
     replace(_SHAPE, order=attrgetter("bytes")),
     _STORED,
@@ -157,31 +158,37 @@ SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
 
 
 STORAGE_COLUMNS: tuple[Column[Row], ...] = (
-    _text(
+    text_column(
         "format", tr("Stored as"), tr("Format or data type in the checkpoint"), lambda name: str(storage_label(name))
     ),
-    _number("share", tr("Share"), tr("Share of the bytes of all tensors"), _share, "100%", bar=True),
+    number_column("share", tr("Share"), tr("Share of the bytes of all tensors"), _share, "100%", bar=True),
     replace(_STORED, title=tr("Size")),
-    _number("tensors", tr("Tensors"), tr("Number of weights, each with its codes and scales"), _count, "0,000"),
-    _number("elements", tr("Weights"), tr("Number of weights"), _count, "00,000,000"),
-    _number(
+    number_column(
+        "tensors", tr("Tensors"), tr("Number of weights, each with its codes and scales"), write_count, "0,000"
+    ),
+    number_column("elements", tr("Weights"), tr("Number of weights"), write_count, "00,000,000"),
+    number_column(
         "bits_per_weight", tr("Bits/weight"), tr("Bits of codes and scales per weight"), format_quantity, "16.5", "bits"
     ),
-    _number(
-        "restorable", tr("Restorable"), tr("How many can be restored, and measured with Requantize"), _count, "0,000"
+    number_column(
+        "restorable",
+        tr("Restorable"),
+        tr("How many can be restored, and measured with Requantize"),
+        write_count,
+        "0,000",
     ),
 )
 
 
 def _format(labels: Mapping[str, Text]) -> Column[Row]:
-    return _text("format", tr("Format"), tr("Format"), lambda name: str(labels.get(name) or name))
+    return text_column("format", tr("Format"), tr("Format"), lambda name: str(labels.get(name) or name))
 
 
 def tensor_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     """The columns for one row per tensor and format. `labels` are the names of the formats, by id."""
-    kind = _text("kind", tr("Kind"), tr("Role of the tensor in its layer"), _source)
+    kind = text_column("kind", tr("Kind"), tr("Role of the tensor in its layer"), _source)
     shape = replace(_SHAPE, order=attrgetter("elements"))
-    return (_TENSOR, _format(labels), *_ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, _ROLE, shape, _DTYPE)
+    return (TENSOR, _format(labels), *ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, _ROLE, shape, _DTYPE)
 
 
 def layer_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
@@ -195,6 +202,6 @@ def role_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
 
 
 def _totals_columns(first: Column[Row], labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
-    tensors = _number("tensors", tr("Tensors"), tr("Number of tensors"), _count, "0,000")
-    worst = _name("worst_tensor", tr("Worst tensor"), tr("Tensor with the worst median block"))
-    return (first, _format(labels), *_ERRORS, tensors, *_SIZES, _NONFINITE, _LOST, worst)
+    tensors = number_column("tensors", tr("Tensors"), tr("Number of tensors"), write_count, "0,000")
+    worst = name_column("worst_tensor", tr("Worst tensor"), tr("Tensor with the worst median block"))
+    return (first, _format(labels), *ERRORS, tensors, *_SIZES, _NONFINITE, LOST, worst)

@@ -1,61 +1,29 @@
-"""The report of a checkpoint as a table: per tensor, per layer, the worst tensors, and the skipped ones."""
+"""The report of a checkpoint as a table, in one of several views, with a filter and an export."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.checkpoint.names import layer_and_kind
-from core.checkpoint.quantized.storage import StorageRow
-from core.checkpoint.report import LayerTotals, SkippedTensor, Totals
-from core.checkpoint.tensor_table import TensorTable
 from core.contracts.text import EMPTY, Text, tr
 from gui import translation
-from gui.pages.quantization.report_columns import (
-    SKIPPED_COLUMNS,
-    STORAGE_COLUMNS,
-    Row,
-    layer_columns,
-    matching,
-    role_columns,
-    tensor_columns,
-)
+from gui.pages.quantization.report_columns import Row, matching
 from gui.pages.quantization.report_export import ReportExport, Write
+from gui.pages.quantization.report_views import VIEWS, ReportRows, View
 from gui.translation import show_text
+from gui.widgets.dropdown import Dropdown
 from gui.widgets.fitted_label import FittedLabel
-from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
-from gui.widgets.segments import Segments
 
 _FORMAT_LETTERS = 9
-VIEWS = (tr("Tensors"), tr("Layers"), tr("Worst"), tr("Skipped"), tr("Roles"), tr("Stored as"))
-_TENSORS, _LAYERS, _WORST, _SKIPPED, _ROLES, _STORED = range(6)
 _BEFORE = tr(
     "Open a checkpoint: a .safetensors or .gguf file, the index of a sharded checkpoint, or a model folder. A run (F5) "
     "lists the errors of every tensor in each format."
 )
-
-# The keys that identify a row while a report grows.
-_BY_TENSOR, _BY_LAYER, _BY_NAME = attrgetter("tensor", "format"), attrgetter("layer", "format"), attrgetter("tensor")
-_BY_ROLE, _BY_FORMAT = attrgetter("role", "format"), attrgetter("format")
-_OF_FILE = (_SKIPPED, _STORED)
-"""The views that do not depend on a format."""
-
-
-@dataclass(frozen=True, eq=False)
-class ReportRows:
-    """A report, complete or so far; without rows the state before a report."""
-
-    tensors: TensorTable = field(default_factory=TensorTable)
-    layers: Sequence[LayerTotals] = ()
-    skipped: Sequence[SkippedTensor] = ()
-    roles: Sequence[Totals] = ()
-    storage: Sequence[StorageRow] = ()
 
 
 class ReportTable(QWidget):
@@ -72,8 +40,9 @@ class ReportTable(QWidget):
         self._tensor: str | None = None
         self._given_format: str | None = None
         self._shown_view = -1
-        self.table: RecordTable[Row] = RecordTable(SKIPPED_COLUMNS, _BY_NAME, _BEFORE, matches=matching)
-        self.views = Segments(VIEWS)
+        first = VIEWS[0]
+        self.table: RecordTable[Row] = RecordTable(first.columns({}), first.key, _BEFORE, matches=matching)
+        self.views = Dropdown([view.title for view in VIEWS], tr("View of the report"))
         self.format = QComboBox()
         show_text(self.format.setAccessibleName, tr("Format shown"))
         self.format.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -114,7 +83,7 @@ class ReportTable(QWidget):
             self._refresh()
 
     def show_view(self, index: int) -> None:
-        """Bring one of VIEWS to the front, as its button does."""
+        """Bring one of VIEWS to the front, as its entry does."""
         self.views.choose(index)
 
     def select_tensor(self, name: str | None) -> None:
@@ -150,11 +119,10 @@ class ReportTable(QWidget):
         self._show_selection_and_count()
 
     def _on_row(self, row: Row) -> None:
-        if isinstance(row, StorageRow):
-            return
-        self._tensor = (row.worst_tensor if isinstance(row, Totals) else row.tensor) or None
-        if self._tensor:
-            self.tensor_picked.emit(self._tensor)
+        tensor = getattr(row, "tensor", None) or getattr(row, "worst_tensor", None)
+        if tensor:
+            self._tensor = tensor
+            self.tensor_picked.emit(tensor)
 
     def _offer_formats(self) -> None:
         """Offer the formats that the report has so far, and the one that is shown."""
@@ -170,88 +138,54 @@ class ReportTable(QWidget):
             self.format.addItem(title, name)
         self.format.setCurrentIndex(self.format.findData(chosen))
 
+    @property
+    def _view(self) -> View:
+        return VIEWS[self.views.index]
+
     def _refresh(self) -> None:
-        view = self.views.index
-        if view != self._shown_view:
-            self._shown_view = view
-            self.table.set_columns(*self._columns_of(view))
-        self.format.setEnabled(view not in _OF_FILE)
-        self.table.set_rows(self._rows_of(view), self._empty_sentence(view))
-        self.table.view.setColumnHidden(1, view not in _OF_FILE and bool(self.shown_format))
+        view, index = self._view, self.views.index
+        if index != self._shown_view:
+            self._shown_view = index
+            self.table.set_columns(view.columns(self._labels), view.key)
+        self.format.setEnabled(view.by_format)
+        self.table.set_rows(view.rows(self._report, self.shown_format), self._empty_sentence(view))
+        self.table.view.setColumnHidden(1, view.by_format and bool(self.shown_format))
         self._show_selection_and_count()
-
-    def _columns_of(self, view: int) -> tuple[tuple[Column[Row], ...], Callable[[Row], Hashable]]:
-        if view == _SKIPPED:
-            return SKIPPED_COLUMNS, _BY_NAME
-        if view == _LAYERS:
-            return layer_columns(self._labels), _BY_LAYER
-        if view == _ROLES:
-            return role_columns(self._labels), _BY_ROLE
-        if view == _STORED:
-            return STORAGE_COLUMNS, _BY_FORMAT
-        return tensor_columns(self._labels), _BY_TENSOR
-
-    def _rows_of(self, view: int) -> Sequence[Row]:
-        tensors, chosen = self._report.tensors, self.shown_format
-        if view == _WORST:
-            return [row for name in ([chosen] if chosen else self._formats()) for row in tensors.worst(name)]
-        if view == _SKIPPED:
-            return self._report.skipped
-        if view == _STORED:
-            return self._report.storage
-        if view == _TENSORS:
-            return tensors.rows_in(chosen) if chosen else tensors.rows
-        added = self._report.roles if view == _ROLES else self._report.layers
-        return [row for row in added if chosen in ("", row.format)]
-
-    def _formats(self) -> list[str]:
-        return [self.format.itemData(index) for index in range(1, self.format.count())]
 
     def _show_selection_and_count(self) -> None:
         if self._tensor is not None and not self.table.selected:
             self._show_selected()  # its row is new, or shown again
-        self.count.set_wordings(self._count_text(self.views.index))
+        self.count.set_wordings(self._count_text(self._view))
 
-    def _count_text(self, view: int) -> Text:
+    def _count_text(self, view: View) -> Text:
         shown, total = len(self.table.rows), len(self.table.model.rows)
         if not total:
             return EMPTY
-        if view not in _OF_FILE and not self.shown_format:
+        if view.by_format and not self.shown_format:
             return tr("{shown:,} of {total:,} rows", shown=shown, total=total)
-        if view == _LAYERS:
-            return tr("{shown:,} of {total:,} layers", shown=shown, total=total)
-        if view == _STORED:
-            return tr("{shown:,} of {total:,} formats", shown=shown, total=total)
-        if view == _ROLES:
-            return tr("{shown:,} of {total:,} roles", shown=shown, total=total)
-        return tr("{shown:,} of {total:,} tensors", shown=shown, total=total)
+        return view.counted(shown, total)
 
     def _label(self, format_id: str) -> str:
         return str(self._labels.get(format_id) or format_id)
 
-    def _empty_sentence(self, view: int) -> Text:
-        if not len(self._report.tensors):
-            return _BEFORE
-        return tr("Every tensor was measured.") if view == _SKIPPED else tr("Nothing was measured in this format.")
+    def _empty_sentence(self, view: View) -> Text:
+        return view.nothing if len(self._report.tensors) else _BEFORE
 
     def _show_selected(self) -> None:
-        if self._tensor is None:
-            self.table.mark(None)
+        mark = self._view.mark
+        if self._tensor is None or not mark:
+            self.table.mark(None)  # a tensor's name alone may tell no row
             return
-        if self.views.index in (_ROLES, _STORED):
-            self.table.mark(None)  # a tensor's name alone tells neither
-            return
-        name, value = (
-            ("layer", layer_and_kind(self._tensor)[0]) if self.views.index == _LAYERS else ("tensor", self._tensor)
-        )
-        row = next((row for row in self.table.model.shown if getattr(row, name) == value), None)
+        value = layer_and_kind(self._tensor)[0] if mark == "layer" else self._tensor
+        row = next((row for row in self.table.model.shown if getattr(row, mark) == value), None)
         self.table.mark(None if row is None else self.table.model.key(row))
 
     def _lay_out(self) -> None:
         top, second = QHBoxLayout(), QHBoxLayout()
         for line in (top, second):
             line.setSpacing(6)
-        top.addWidget(self.views, 1)
+        top.addWidget(self.views)
+        top.addStretch(1)
         top.addWidget(self.count)
         second.addWidget(self.filter, 1)
         second.addWidget(self.format)

@@ -28,7 +28,7 @@ from gui.charts.series import Series
 from gui.page.state import PageState
 from gui.pages.quantization.codebook_rows import LevelRow
 from gui.pages.quantization.pareto import Setting
-from gui.pages.quantization.report_table import ReportRows
+from gui.pages.quantization.report_views import ReportRows
 
 T = TypeVar("T")
 State = PageState[Plan, QuantizationResult]
@@ -168,7 +168,15 @@ def first_tensor(plan: Plan, fitting: QuantizationResult | None) -> str:
 def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
     """The report, complete or so far. Before a run only the skipped tensors are known, from the headers."""
     if result is not None:
-        return ReportRows(result.tensors, result.layers, result.skipped, result.roles, result.storage)
+        return ReportRows(
+            result.tensors,
+            result.layers,
+            result.skipped,
+            result.roles,
+            result.storage,
+            result.version_totals,
+            result.versions,
+        )
     return ReportRows(skipped=plan.skipped, storage=plan.storage)
 
 

@@ -16,7 +16,7 @@ from core.engine.environment import environment_of
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
 from core.topics.quantization import TOPIC
-from core.topics.quantization.experiment import comparison, outputs, report, samples
+from core.topics.quantization.experiment import comparison, outputs, report, samples, versions
 from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import check
@@ -27,7 +27,7 @@ from core.wording import NOT_TRACED, reason_of
 from kernels.errors import KernelError
 from kernels.launching import has_triton
 
-_REPORT, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.55, 0.65, 0.7, 0.75, 0.9
+_REPORT, _COMPARED, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.5, 0.6, 0.65, 0.7, 0.75, 0.9
 
 Builder = ResultBuilder[QuantizationResult]
 Steps = Generator[Progress | Partial, None, None]
@@ -50,7 +50,11 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
         yield from report.survey_checkpoint(builder, checkpoint, _REPORT)
         _save(builder)  # the rest may be cancelled, and this was the long part
     yield Partial(builder.result)
-    yield from phase(_REPORT, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))
+    if params.gguf_types or params.quantized_file.strip():
+        yield from phase(_REPORT, _COMPARED, lambda progress: versions.compare_versions(builder, checkpoint, progress))
+        _save(builder)
+        yield Partial(builder.result)
+    yield from phase(_COMPARED, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))
     yield Partial(builder.result)
     if params.kernels:
         yield from _errors_become_messages(builder, _add_kernels(builder, checkpoint, device))

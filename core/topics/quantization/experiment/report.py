@@ -30,7 +30,7 @@ from core.topics.quantization.experiment.report_metrics import error_metrics, su
 from core.topics.quantization.labels import DRAWN_TENSOR
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import QuantizationResult
-from core.topics.quantization.sampling import draw_weights
+from core.topics.quantization.sampling import Weights, draw_weights
 
 _PARTIAL_EVERY_S = 1.0
 _PAUSE_FACTOR = 10
@@ -95,10 +95,15 @@ def measure_drawn(builder: Builder, progress: ProgressCallback) -> None:
         name: sums.of_tensor(quantization.stored_bits(name, weights.size), sums.power)
         for name, sums in whole.errors.items()
     }
-    shard = Shard(Path(DRAWN_TENSOR), weights.nbytes, 0, "")
-    tensor = StoredTensor(DRAWN_TENSOR, "F32", blocks.shape, shard, 0, weights.nbytes)
+    tensor = drawn_tensor(params, weights)
     _add_tensors(builder, {DRAWN_TENSOR: (tensor, Measured(whole.weights, errors))}, _Rows())
     builder.add(error_maps=_error_maps(params, stretches))
+
+
+def drawn_tensor(params: QuantizationParams, weights: Weights) -> StoredTensor:
+    """The tensor that stands for drawn weights: a row per block."""
+    shard = Shard(Path(DRAWN_TENSOR), weights.nbytes, 0, "")
+    return StoredTensor(DRAWN_TENSOR, "F32", (params.blocks, params.block_size), shard, 0, weights.nbytes)
 
 
 class _SurveyProgress:

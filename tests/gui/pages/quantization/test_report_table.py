@@ -25,7 +25,8 @@ from core.checkpoint.tensor_table import TensorTable
 from core.contracts.errors import TilescopeError
 from gui import theme as themes
 from gui.pages.quantization.report_columns import SKIPPED_COLUMNS, layer_columns, matching, natural, tensor_columns
-from gui.pages.quantization.report_table import ReportRows, ReportTable
+from gui.pages.quantization.report_table import ReportTable
+from gui.pages.quantization.report_views import ReportRows
 from gui.widgets.record_model import BAR_ROLE, RecordModel
 
 LABELS = {"nf4": "NF4", "int4": "INT4"}

@@ -303,6 +303,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 "--configs", help=str(tr("List all configurations of autotuned kernels, each traced and compiled."))
             ),
         ] = False,
+        time_limit: Annotated[
+            int | None,
+            typer.Option(
+                metavar="SECONDS",
+                help=str(tr("Stop after this time and report the launches so far: 300 s by default. 0: no limit.")),
+            ),
+        ] = None,
         json: Annotated[bool, json_option] = False,
     ) -> None:
         from core.commands.trace import Outputs, trace_target
@@ -316,6 +323,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 arguments=arguments or [],
                 config=config,
                 try_configs=configs,
+                time_limit_s=time_limit,
                 outputs=Outputs(as_json=json, with_launches=launches, export=export, html=html, with_stack=traceback),
             )
         )

@@ -69,11 +69,12 @@ def trace_target(
     arguments: Sequence[str] = (),
     config: int = 0,
     try_configs: bool = False,
+    time_limit_s: int | None = None,
 ) -> int:
     """Trace every Triton kernel that the function launches, then print and write the `outputs`.
 
     `config` is the number of the configuration that autotuned kernels run, 0 for their own choice; with `try_configs`,
-    all of them are compared.
+    all of them are compared. `time_limit_s` is the parameter of that name, None its default.
 
     `gpu` is the GPU that the file finds where there is none: an id, or the beginning of one. With `arguments`, the file
     is run as a script with that command line.
@@ -90,7 +91,8 @@ def trace_target(
     else:
         given = {"addresses_only": addresses_only, "arguments": shlex.join(arguments)}
         choice = {"config": config, "try_configs": try_configs, **({"gpu": gpu_called(gpu).id} if gpu else {})}
-        params = params_of(topic, target, {**given, **choice})
+        limit = {} if time_limit_s is None else {"time_limit_s": time_limit_s}
+        params = params_of(topic, target, {**given, **choice, **limit})
         result = traced(topic, params, device, whole=outputs.export is not None, with_stack=outputs.with_stack)
     findings = [(claim, claim.test(result)) for claim in topic.claims]
     if outputs.as_json:

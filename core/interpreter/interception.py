@@ -234,6 +234,7 @@ def intercept(
     watch_programs: Callable[[IntArray], BoolArray] | Sequence[int] | None = None,
     watch_limit_bytes: int = WATCH_LIMIT_BYTES,
     progress: ProgressCallback | None = None,
+    on_operation: Callable[[], None] = lambda: None,
     faults: Literal["raise", "record"] = "raise",
     addresses_only: bool = False,
     trace_limit_bytes: int | None = None,
@@ -249,6 +250,8 @@ def intercept(
     at least once per iteration of every loop and may raise to abort. An autotuned kernel runs the first configuration
     that pruning leaves and Triton compiles, named in `Launch.config`; its hooks run as in a benchmark, but nothing is
     timed. `Tracer.notices` says so of what the file times itself.
+
+    `on_operation()` is called before each operation of the block on a virtual GPU, and may raise, too.
 
     `config` is the number (from 1) of the configuration that every autotuned kernel has to run, if it has that many.
     With `try_configs`, each of them is traced and compiled on the arguments of the first launch of its key, and what it
@@ -290,7 +293,7 @@ def intercept(
         try_configs,
     )
     try:
-        with _patched(parts, tracer, gpu):
+        with _patched(parts, tracer, gpu, on_operation):
             yield tracer
     finally:
         _in_use.release()
@@ -312,7 +315,7 @@ def _interprets() -> bool:
 
 
 @contextmanager
-def _patched(parts: Any, tracer: Tracer, gpu: Gpu | None) -> Iterator[None]:
+def _patched(parts: Any, tracer: Tracer, gpu: Gpu | None, on_operation: Callable[[], None]) -> Iterator[None]:
     """Replace what launches, tunes and times kernels, and the GPU, and restore it in any case."""
     jit_function = parts.jit.JITFunction
     kept = jit_function.run
@@ -328,7 +331,7 @@ def _patched(parts: Any, tracer: Tracer, gpu: Gpu | None) -> Iterator[None]:
     try:
         with (
             fake_driver(tracer.notice, gpu),
-            virtual_gpu(gpu, tracer.notice) if gpu is not None and not has_gpu() else nullcontext(),
+            virtual_gpu(gpu, tracer.notice, on_operation) if gpu is not None and not has_gpu() else nullcontext(),
             untimed(tracer.tuning),
             inductor_launches(tracer.tuning, tracer.notice),
             nothing_timed(tracer.notice),

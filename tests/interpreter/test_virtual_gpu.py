@@ -28,6 +28,13 @@ def _gpu() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def _trace() -> Iterator[None]:
+    with intercept(gpu=gpu("h100-sxm"), faults="record"):
+        yield
+
+
+in_a_trace = pytest.mark.usefixtures("_trace")
 on_a_virtual_gpu = pytest.mark.usefixtures("_gpu")
 
 
@@ -129,6 +136,29 @@ def test_that_what_is_copied_to_the_host_stays_there() -> None:
     with pytest.raises(TypeError, match=r"cuda:0 device type tensor to numpy"):
         np.asarray(x)
     assert "device='cuda:0'" in repr(x)
+
+
+@in_a_trace
+def test_that_gradients_are_on_the_gpu_where_a_trace_watches_pytorch_too() -> None:
+    x = torch.randn(4, 8, device="cuda", requires_grad=True)
+    functional.gelu(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.is_cuda
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@in_a_trace
+def test_that_products_of_16_bits_are_summed_in_float32(dtype: torch.dtype) -> None:
+    a, b = (torch.randn(8, 512, 512, device="cuda", dtype=dtype) for _ in range(2))
+    images, filters = torch.randn(2, 3, 8, 8).to("cuda", dtype), torch.randn(4, 3, 3, 3).to("cuda", dtype)
+    for found, exact in (
+        (a[0] @ b[0], a[0].double() @ b[0].double()),
+        (a @ b, a.double() @ b.double()),
+        (torch.addmm(a[1], a[0], b[0]), torch.addmm(a[1].double(), a[0].double(), b[0].double())),
+        (torch.conv2d(images, filters), torch.conv2d(images.double(), filters.double())),
+    ):
+        assert (found.dtype, found.device) == (dtype, CUDA)
+        torch.testing.assert_close(found.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-3)
 
 
 @on_a_virtual_gpu

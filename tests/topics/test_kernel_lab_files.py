@@ -124,36 +124,69 @@ def main():
 def test_that_what_was_launched_up_to_the_limit_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    from core.topics.kernel_lab.experiment import tracing
+    from core.topics.kernel_lab.experiment import limits
 
-    monkeypatch.setattr(tracing, "MOST_LAUNCHES", 20)
+    monkeypatch.setattr(limits, "MOST_LAUNCHES", 20)
     result = run(written(tmp_path, text))
     assert result.value("launches") == len(result.launches) == 20
     assert result.trace is not None
     (message,) = result.messages
     assert message.severity == "warning"
-    assert "main launches more than 20 kernels" in str(message.text)
-    assert "the result holds the first 20 launches" in str(message.text)
+    assert "The limit of one trace is 20 launches: main was stopped there" in str(message.text)
 
 
 def test_that_the_progress_names_the_limit_of_many_launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.topics.kernel_lab.experiment import tracing
+    from core.topics.kernel_lab.experiment import limits, tracing
 
-    monkeypatch.setattr(tracing, "_MANY_LAUNCHES", 3)
-    monkeypatch.setattr(tracing, "MOST_LAUNCHES", 6)
+    monkeypatch.setattr(limits, "_MANY_LAUNCHES", 3)
+    monkeypatch.setattr(limits, "MOST_LAUNCHES", 6)
     phases = []
     tracing.trace(plan(written(tmp_path, LOOP)), lambda done, total, phase: phases.append(str(phase)))
     assert "launch 3: tracing double_kernel" in phases
     assert "launch 4 of at most 6: tracing double_kernel" in phases
 
 
+WORKING = """
+    x = torch.ones(4, device="cuda")
+    double_kernel[(1,)](x, BLOCK=4)
+    while True:
+        x.add_(1)
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is no virtual GPU")
+@pytest.mark.parametrize("text", [LOOP, CATCHING, f"def main():{WORKING}"], ids=["endless", "catching", "operations"])
+def test_that_what_was_launched_up_to_the_time_limit_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    from core.topics.kernel_lab.experiment import limits
+
+    times = iter(range(10_000))
+    monkeypatch.setattr(limits, "monotonic", lambda: next(times))
+    result = run(written(tmp_path, text).changed(time_limit_s=30))
+    assert result.value("launches") >= 1
+    (message,) = result.messages
+    assert "The trace reached its time limit of 30 s: main was stopped there" in str(message.text)
+
+
+def test_that_a_time_limit_before_the_first_launch_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.topics.kernel_lab.experiment import limits
+
+    times = iter(range(10_000))
+    monkeypatch.setattr(limits, "monotonic", lambda: next(times))
+    with pytest.raises(RunFailed, match="The time limit of 1 s was over before the first launch had ended"):
+        run(written(tmp_path, LOOP).changed(time_limit_s=1))
+
+
 @pytest.mark.parametrize("text", [LOOP, CATCHING], ids=["endless", "catches every error"])
 def test_that_what_was_traced_up_to_the_size_limit_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    from core.topics.kernel_lab.experiment import tracing
+    from core.topics.kernel_lab.experiment import limits
 
-    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 10_000)
+    monkeypatch.setattr(limits, "LARGEST_TRACE_BYTES", 10_000)
     result = run(written(tmp_path, text))
     assert 1 < result.value("launches") < 20
     (message,) = result.messages
@@ -172,9 +205,9 @@ TOO_LARGE = {
 def test_that_one_launch_beyond_the_limit_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    from core.topics.kernel_lab.experiment import tracing
+    from core.topics.kernel_lab.experiment import limits
 
-    monkeypatch.setattr(tracing, "LARGEST_TRACE_BYTES", 200_000)
+    monkeypatch.setattr(limits, "LARGEST_TRACE_BYTES", 200_000)
     params = written(
         tmp_path,
         f"""
@@ -193,7 +226,7 @@ def test_that_one_launch_beyond_the_limit_is_one_sentence(
 
 @pytest.mark.parametrize(("megabytes", "limit"), [(64, 12_800_000), (2048, 409_600_000), (65536, 1 << 30)])
 def test_that_the_trace_takes_a_fifth_of_the_memory_budget(megabytes: int, limit: int) -> None:
-    from core.topics.kernel_lab.experiment.tracing import trace_limit
+    from core.topics.kernel_lab.experiment.limits import trace_limit
 
     assert trace_limit(megabytes * 1_000_000) == limit
 

@@ -37,10 +37,15 @@ def has_gpu() -> bool:
 
 
 @contextmanager
-def virtual_gpu(gpu: Gpu, notify: Callable[[Text], None] = lambda text: None) -> Iterator[None]:
+def virtual_gpu(
+    gpu: Gpu,
+    notify: Callable[[Text], None] = lambda text: None,
+    on_operation: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Inside the block, `torch.cuda` is a GPU of that kind. Everything is put back afterwards.
 
     `notify` is told that the GPU is virtual if the file asks what it is, and of what measured nothing; more than once.
+    `on_operation` is called before each operation, and may raise.
     """
 
     def asked() -> None:
@@ -53,7 +58,7 @@ def virtual_gpu(gpu: Gpu, notify: Callable[[Text], None] = lambda text: None) ->
         stack.enter_context(replaced(streams.Event, {"notify": staticmethod(notify)}))
         stack.enter_context(_lifted())
         stack.enter_context(launches_direct())
-        stack.enter_context(OnTheHost())
+        stack.enter_context(OnTheHost(on_operation))
         memory.peak = memory.allocated
         yield
 

@@ -5,7 +5,7 @@ Below autograd, so it also sees what backward passes, modules and PyTorch's own 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,10 +20,14 @@ _STAYS = {"aten::copy_", "aten::_copy_from", "aten::set_"}
 
 
 class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """An operation that names a CUDA device, or has an input on the virtual GPU, gives results on it."""
+    """An operation that names a CUDA device, or has an input on the virtual GPU, gives results on it.
 
-    def __init__(self) -> None:
+    `on_operation` is called before each one, and may raise.
+    """
+
+    def __init__(self, on_operation: Callable[[], None] = lambda: None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._on_operation = on_operation
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -31,6 +35,7 @@ class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._on_operation()
         kwargs = dict(kwargs or {})
         body = body_of(func)
         if body is not None:

@@ -19,8 +19,7 @@ from core.contracts.text import tr
 DEVICE = torch.device("cuda", 0)
 HOST = torch.device("cpu")
 
-real_device: Callable[[torch.Tensor], torch.device] = torch.Tensor.device.__get__
-"""What PyTorch itself says, whatever is patched."""
+_device_of: Callable[[torch.Tensor], torch.device] = torch.Tensor.device.__get__
 
 _MARK = "_tilescope_gpu"
 _truth = ContextVar("truth", default=False)
@@ -62,24 +61,32 @@ def truth() -> Iterator[None]:
         _truth.reset(token)
 
 
+def real_device(tensor: torch.Tensor) -> torch.device:
+    """What PyTorch itself says, whatever is patched. A mode for functions would call what is patched."""
+    with torch._C.DisableTorchFunction():
+        return _device_of(tensor)
+
+
 def on_gpu(tensor: torch.Tensor) -> bool:
     """Whether a tensor counts as on the virtual GPU."""
-    if _truth.get() or real_device(tensor).type != "cpu":
+    if _truth.get():
         return False
-    return getattr(_holder(tensor), _MARK, None) is not None
+    with torch._C.DisableTorchFunction():
+        return _device_of(tensor).type == "cpu" and getattr(_holder(tensor), _MARK, None) is not None
 
 
 def mark(tensor: torch.Tensor) -> torch.Tensor:
     """Count a tensor, and all that share its storage, as on the virtual GPU."""
-    holder = _holder(tensor)
-    if real_device(tensor).type == "cpu" and getattr(holder, _MARK, None) is None:
-        setattr(holder, _MARK, _Resident(0 if holder is tensor else holder.nbytes()))
+    with torch._C.DisableTorchFunction():
+        holder = _holder(tensor)
+        if _device_of(tensor).type == "cpu" and getattr(holder, _MARK, None) is None:
+            setattr(holder, _MARK, _Resident(0 if holder is tensor else holder.nbytes()))
     return tensor
 
 
 def unmark(tensor: torch.Tensor) -> torch.Tensor:
     """Count a tensor, and all that share its storage, as in host memory."""
-    with suppress(AttributeError):
+    with torch._C.DisableTorchFunction(), suppress(AttributeError):
         delattr(_holder(tensor), _MARK)
     return tensor
 

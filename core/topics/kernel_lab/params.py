@@ -84,3 +84,15 @@ class KernelLabParams(Params):
         help=tr("Memory for the trace, and for the values of the programs that are executed together."),
         group=tr("Tracing"),
     )
+    time_limit_s: int = number(
+        300,
+        minimum=0,
+        maximum=86400,
+        label=tr("Time limit"),
+        unit="s",
+        help=tr(
+            "After this time the function is stopped, and the result holds the launches so far: for scripts that "
+            "repeat their launches thousands of times. 0: no limit."
+        ),
+        group=tr("Tracing"),
+    )

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TextIO
 
 from core.bounded_output import text_of
 from core.contracts.errors import InvalidParams, RunFailed, TilescopeError
-from core.contracts.text import EMPTY, Text, tr, tr_plural
+from core.contracts.text import EMPTY, Text, tr
 from core.engine.steps import ProgressCallback
-from core.format import quantity
 from core.hardware.gpus import gpu
-from core.interpreter import Launch, NeedsData, Tracer, intercept
+from core.interpreter import Launch, NeedsData, intercept
 from core.interpreter.autotuning import ConfigTrial, TunedKernel
 from core.interpreter.reporting import silent_reports
 from core.topics.kernel_lab.analysis import kept_characters
 from core.topics.kernel_lab.experiment.configs import require_config
+from core.topics.kernel_lab.experiment.limits import Limits, trace_limit
 from core.topics.kernel_lab.plan import Plan
 from core.user_code.loading import SCRIPT, call
 from core.user_code.paths import shown
 from core.user_code.test_file import TESTS, run_tests
-
-MOST_LAUNCHES = 4096
-_MANY_LAUNCHES = 100
-"""From here on, the progress names the limit."""
-
-LARGEST_TRACE_BYTES = 1 << 30
-
-_TRIM_AFTER_BYTES = 32_000_000
-"""The trace grows by this much before free memory is returned."""
-
-
-class TraceStopped(TilescopeError):
-    """A limit was reached. Raised through the user's function, and again at each launch if the function catches it."""
 
 
 @dataclass
@@ -81,13 +67,13 @@ def trace(planned: Plan, progress: ProgressCallback) -> Traced:
 def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = False) -> Traced:
     """Import the file, call the function and trace every launch, including launches during the import.
 
-    Beyond `MOST_LAUNCHES` or the size that `trace_limit` allows, the function is stopped, and the launches so far are
-    returned; also if it raises after them, as a test that fails does. Raises InvalidParams if it launches nothing, and
-    RunFailed if it raises before its first launch, or if not even that one fits the limit.
+    Beyond the `Limits` the function is stopped, and the launches so far are returned; also if it raises after them, as
+    a test that fails does. Raises InvalidParams if it launches nothing, and RunFailed if it raises before its first
+    launch, or if not even that one fits the limits.
     """
     assert planned.source is not None
     budget = planned.params.memory_budget_mb * 1_000_000
-    limits = _Limits(planned.function, trace_limit(budget), progress)
+    limits = Limits(planned.function, trace_limit(budget), planned.params.time_limit_s, progress)
     failed: RunFailed | None = None
     progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
@@ -95,6 +81,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
         intercept(
             memory_budget_bytes=budget,
             progress=limits.progress,
+            on_operation=limits.require_time,
             addresses_only=addresses_only,
             faults="record",
             trace_limit_bytes=limits.trace_bytes,
@@ -120,8 +107,8 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
     if tracer.needs_data is not None:
         raise tracer.needs_data
     warning = limits.warning()
-    if not tracer.launches and tracer.too_large is not None:
-        raise RunFailed(tracer.too_large.text) from tracer.too_large
+    if not tracer.launches and limits.stopped is not None:
+        raise RunFailed(limits.stopped.text) from limits.stopped
     if not tracer.launches and failed is not None:
         failed.stack = log.stdout if planned.function == TESTS else failed.stack
         raise failed
@@ -158,76 +145,6 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
         failure=EMPTY if failed is None else failed.text,
         stack="" if failed is None else failed.stack,
     )
-
-
-def trace_limit(budget_bytes: int) -> int:
-    """How large the trace of a run may grow. Counting, drawing and sending it takes up to four times as much again."""
-    return min(LARGEST_TRACE_BYTES, budget_bytes // 5)
-
-
-class _Limits:
-    """Checks the number of launches whenever the tracer reports its progress. Their number is unknown beforehand, so
-    the progress only approaches its end."""
-
-    def __init__(self, function: str, trace_bytes: int, progress: ProgressCallback) -> None:
-        self.tracer: Tracer | None = None
-        self.trace_bytes = trace_bytes
-        self._function = function
-        self._report = progress
-        self._too_many = False
-        self._trimmed_at = 0
-
-    @property
-    def reached(self) -> bool:
-        """Whether the function was stopped at a limit. What it raised after that is a consequence."""
-        return self._too_many or (self.tracer is not None and self.tracer.too_large is not None)
-
-    def warning(self) -> Text:
-        """What the limit left out; empty if none was reached."""
-        if not self.reached or self.tracer is None:
-            return EMPTY
-        count = len(self.tracer.launches)
-        if self._too_many:
-            return tr(
-                "{function} launches more than {limit:,} kernels, the limit of one trace: it was stopped there, and "
-                "the result holds the first {limit:,} launches. Launch fewer kernels to trace all of them.",
-                function=self._function,
-                limit=count,
-            )
-        return tr_plural(
-            "The trace reached its limit of {limit}: {function} was stopped there, and the result holds the launch "
-            "before it. Use smaller tensors or raise the memory budget to trace all of them.",
-            "The trace reached its limit of {limit}: {function} was stopped there, and the result holds the {count:,} "
-            "launches before it. Use smaller tensors or raise the memory budget to trace all of them.",
-            count=count,
-            function=self._function,
-            limit=quantity(self.trace_bytes, "bytes"),
-        )
-
-    def progress(self, done: float, total: float, phase: Text) -> None:
-        count = 0 if self.tracer is None else len(self.tracer.launches)
-        if count >= MOST_LAUNCHES:
-            self._too_many = True
-            raise TraceStopped(
-                tr("The limit of one trace is {limit:,} launches: launch fewer kernels.", limit=MOST_LAUNCHES)
-            )
-        if self.tracer is not None and self.tracer.trace_bytes - self._trimmed_at > _TRIM_AFTER_BYTES:
-            self._trimmed_at = self.tracer.trace_bytes
-            return_free_memory()
-        reached = count + (done / total if total else 1.0)
-        numbered = tr("launch {number}: {phase}", number=count + 1, phase=phase)
-        if count >= _MANY_LAUNCHES:
-            numbered = tr(
-                "launch {number:,} of at most {limit:,}: {phase}", number=count + 1, limit=MOST_LAUNCHES, phase=phase
-            )
-        self._report(reached, reached + 1, numbered)
-
-
-def return_free_memory() -> None:
-    """Give free memory back to the system, where the C library can. What an operation frees between two arrays that
-    the trace keeps would otherwise stay with the process, which doubled its size."""
-    with suppress(OSError, AttributeError, TypeError):  # Windows has no such library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Tee(io.TextIOBase):

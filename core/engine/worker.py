@@ -21,6 +21,7 @@ from core.contracts.topic import Topic
 from core.engine import isolation, wire
 from core.engine.drive import drive, failed
 from core.engine.exit_reason import exit_reason
+from core.engine.gpu_driver import may_have_gpu
 from core.engine.mailbox import Mailbox
 from core.engine.run_outcome import RunOutcome
 from core.engine.run_request import RunRequest
@@ -55,8 +56,8 @@ def resolve_device(device: str) -> tuple[str, str]:
 
     Raises MissingRequirement for 'cuda' where there is no GPU.
     """
-    if device == "cpu":
-        return "cpu", "cpu"
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
+        return "cpu", "cpu"  # without torch, whose import takes longer than most runs
     import torch
 
     if torch.cuda.is_available():

@@ -52,7 +52,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
     """
     import typer
 
-    from core.commands.parser import Command, Group
+    from core.commands.parser import REST, Command, CommandWithRest, Group
     from core.contracts.text import tr
     from core.engine.addresses import DEFAULT_PORT, parse_address, target_of
 
@@ -251,25 +251,25 @@ def build_cli(language: str | None = None) -> "typer.Typer":
     )
 
     @cli.command(
-        cls=Command,
+        cls=CommandWithRest,
         help=str(
             tr(
-                "Trace every Triton kernel that a function launches. The exit code is 1 if an access is out of bounds "
-                "or two programs race."
+                "Trace every Triton kernel that functions launch. The exit code is 1 on a fault, such as an access out "
+                "of bounds, and 0 on remarks only."
             )
         ),
     )
     def trace(
-        target: Annotated[
-            str,
+        context: typer.Context,
+        targets: Annotated[
+            list[str],
             typer.Argument(
-                metavar="FILE.py::FUNCTION", help=str(tr("A function that launches kernels, or a script: FILE.py."))
+                metavar="FILE.py::FUNCTION...",
+                help=str(
+                    tr("Functions that launch kernels, or scripts: FILE.py. A script's own command line follows --.")
+                ),
             ),
         ],
-        arguments: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="ARGUMENTS", help=str(tr("The command line of a script, after --."))),
-        ] = None,
         addresses_only: Annotated[
             bool,
             typer.Option("--addresses-only", help=str(tr("Compute addresses only and skip the arithmetic: faster."))),
@@ -312,18 +312,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         ] = None,
         json: Annotated[bool, json_option] = False,
     ) -> None:
-        from core.commands.trace import Outputs, trace_target
+        from core.commands.trace import Choices, Outputs, trace_targets
 
         raise typer.Exit(
-            trace_target(
-                target,
-                addresses_only=addresses_only,
+            trace_targets(
+                targets,
+                Choices(addresses_only, gpu, context.meta[REST], config, configs, time_limit),
                 device=target_of(device, insecure=insecure),
-                gpu=gpu,
-                arguments=arguments or [],
-                config=config,
-                try_configs=configs,
-                time_limit_s=time_limit,
                 outputs=Outputs(as_json=json, with_launches=launches, export=export, html=html, with_stack=traceback),
             )
         )

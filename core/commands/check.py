@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.commands.trace import FAULTS_FOUND, TOPIC_ID, params_of, place_of, traced
+from core.commands.session import engine_for
+from core.commands.traced_runs import FAULTS_FOUND, TOPIC_ID, params_of, place_of, traced
 from core.contracts.errors import InvalidParams, RunFailed
 from core.contracts.registry import topic as find_topic
 from core.contracts.text import Text, sentences, tr, tr_plural
@@ -56,7 +57,8 @@ def check_target(
     choice = {"gpu": gpu_called(gpu).id} if gpu else {}
     unlimited = {"time_limit_s": 0}  # a check that ends early would have found nothing in the rest
     params = params_of(topic, target, {"arguments": shlex.join(arguments), **choice, **unlimited})
-    check = checked(traced(topic, params, device, with_stack=bool(tests)))
+    with engine_for(device, (TOPIC_ID,)) as (engine, engine_device):
+        check = checked(traced(engine, engine_device, topic, params, with_stack=bool(tests)))
     if written.as_json:
         print(as_json(check.as_json()))
     else:

@@ -68,6 +68,20 @@ class Command(TyperCommand):
         formatter.write(help_page(self, ctx, formatter.width))
 
 
+REST = "tilescope.rest"
+"""The key, in the `meta` of a context, of what followed `--`."""
+
+
+class CommandWithRest(Command):
+    """A command with any number of arguments, and a command line for what it starts behind `--`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        place = args.index("--") if "--" in args else len(args)
+        ctx.meta[REST] = args[place + 1 :]
+        parsed: list[str] = super().parse_args(ctx, args[:place])
+        return parsed
+
+
 class Group(TyperGroup):
     """The program itself: what it does without a command, and its commands. A file in place of a command is opened."""
 

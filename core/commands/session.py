@@ -36,8 +36,9 @@ def parse_assignments(topic: Topic, assignments: Sequence[str]) -> Params:
 
 
 @contextmanager
-def engine_for(device: Target) -> Iterator[tuple[Engine, str]]:
-    """An engine, and the device for its runs; `device` may be the address of a scheduler.
+def engine_for(device: Target, wanted_first: Sequence[str] = ()) -> Iterator[tuple[Engine, str]]:
+    """An engine, and the device for its runs; `device` may be the address of a scheduler. `wanted_first` are topics
+    whose runs of the user's code will come first.
 
     No warm-up: the run is queued before the worker is up, so importing ahead would only import other topics.
     """
@@ -45,7 +46,7 @@ def engine_for(device: Target) -> Iterator[tuple[Engine, str]]:
     if isinstance(target, SchedulerAddress):
         engine, engine_device = Engine(target, warm_up=False), "auto"
     else:
-        engine, engine_device = Engine(warm_up=False), target
+        engine, engine_device = Engine(warm_up=False, wanted_first=wanted_first), target
     try:
         engine.start()
         yield engine, engine_device

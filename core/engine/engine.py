@@ -7,7 +7,7 @@ import atexit
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +35,9 @@ class Engine:
 
     `topics` maps topic ids to packages. A cancelled run that does not stop is killed after `grace_s`; `patience_s` is
     how long the engine waits for a worker to start, or to be replaced, before it fails. With `warm_up` a new worker
-    imports torch and the experiments before the first run needs them. `machine` is what the user calls the machine of
-    the workers: results name it with their device. '' is this machine, or one without a name.
+    imports torch and the experiments before the first run needs them. A worker of this machine prepares at once for the
+    user's code of the topics `wanted_first`. `machine` is what the user calls the machine of the workers: results name
+    it with their device. '' is this machine, or one without a name.
 
     All methods except `close` return at once, and all may be called from any thread. Callbacks are called on threads of
     the engine.
@@ -51,6 +52,7 @@ class Engine:
         warm_up: bool = True,
         topics: Mapping[str, str] = registry.TOPICS,
         machine: str = "",
+        wanted_first: Sequence[str] = (),
     ) -> None:
         self._address = address
         self._grace_s = grace_s
@@ -58,6 +60,7 @@ class Engine:
         self._warm_up = warm_up
         self._topics = topics
         self._machine = machine
+        self._wanted_first = {topic_id: topics[topic_id] for topic_id in wanted_first}
         self._lock = threading.RLock()
         self._state = EngineState(Phase.STARTING)
         self._on_state: list[Callable[[EngineState], None]] = []
@@ -179,7 +182,7 @@ class Engine:
 
     async def _bring_up_and_serve(self) -> None:
         """Until cancelled, at any moment: connecting to a scheduler may take long."""
-        bring_up = local_cluster() if self._address is None else remote_cluster(self._address)
+        bring_up = local_cluster(self._wanted_first) if self._address is None else remote_cluster(self._address)
         async with bring_up as cluster:
             await self._serve(cluster)
 

@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psutil
 
-from core.contracts.topic import Topic
 from core.engine import frames, process_flags, processes
 from core.engine.run_request import RunRequest
+
+if TYPE_CHECKING:
+    from core.contracts.topic import Topic
 
 IS_SUPPORTED = sys.platform == "linux"
 """Elsewhere there is no fork (Windows), or no safe one and no socket of whole messages (macOS): user code runs in the
@@ -124,6 +127,10 @@ class Isolation:
                 self._process.wait()
                 self._process = None
         _end_orphans(since)
+
+
+OF_THIS_PROCESS = Isolation()
+"""The one of a worker: it may be prepared before the rest of the worker is imported."""
 
 
 class _Child:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ class LocalCluster(Cluster):
     outlives_the_engine = False
     replaces_workers = True
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, wanted_first: Mapping[str, str]) -> None:
+        self._folder, self._wanted_first = folder, dict(wanted_first)
         self._link: WorkerLink | None = None
         self._started = 0
         self._exit_codes: dict[str, int | None] = {}
@@ -65,7 +66,7 @@ class LocalCluster(Cluster):
             "TILESCOPE_WORKER_LOGS": str(self._folder),
             "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", _SPIN_COUNT),
         }
-        process = await processes.start("core.engine.worker_process", environment)
+        process = await processes.start("core.engine.worker_process", environment, json.dumps(self._wanted_first))
         self._started += 1
         self._link = WorkerLink(f"worker-{self._started}", process)
         self._logs[self._link.address] = self._folder / f"worker-{process.pid}.log"
@@ -144,14 +145,15 @@ class LocalCluster(Cluster):
 
 
 @asynccontextmanager
-async def local_cluster() -> AsyncIterator[Cluster]:
-    """Start the embedded cluster; when the context ends, all its processes and files are gone.
+async def local_cluster(wanted_first: Mapping[str, str]) -> AsyncIterator[Cluster]:
+    """Start the embedded cluster; when the context ends, all its processes and files are gone. Workers prepare at once
+    for the user's code of the topics `wanted_first`, given with their packages.
 
     Raises TilescopeError with one sentence when it cannot start.
     """
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{os.getpid()}-"))
-    cluster = LocalCluster(folder)
+    cluster = LocalCluster(folder, wanted_first)
     try:
         try:
             await cluster.start_worker()

@@ -22,10 +22,12 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-c", _PROGRAM.format(module=module), json.dumps(sys.path), *arguments]
 
 
-async def start(module: str, environment: Mapping[str, str]) -> Process:
+async def start(module: str, environment: Mapping[str, str], *arguments: str) -> Process:
     """Run `main` of a module in a new process that is connected by pipes. Raises OSError where there can be none."""
     with _interrupts_kept_from_children():
-        return await asyncio.create_subprocess_exec(*command(module), env=dict(environment), stdin=PIPE, stdout=PIPE)
+        return await asyncio.create_subprocess_exec(
+            *command(module, *arguments), env=dict(environment), stdin=PIPE, stdout=PIPE
+        )
 
 
 async def end(process: Process, timeout_s: float) -> None:

@@ -76,11 +76,10 @@ _active: dict[str, _ActiveRun] = {}
 _run_before: set[str] = set()
 """Topics that this process has run to the end: their kernels are compiled, and their caches are filled."""
 
-_isolation = isolation.Isolation()
 _warm_up = WarmUp(
     find_device=lambda: resolve_device("auto")[1],
     is_run_active=lambda: bool(_active),
-    prepare_isolation=_isolation.prepare,
+    prepare_isolation=isolation.OF_THIS_PROCESS.prepare,
 )
 
 
@@ -179,7 +178,7 @@ def _in_its_own_process(topic: Topic, request: RunRequest, run: _ActiveRun) -> b
         return not terminal
 
     try:
-        _isolation.run(request, take, run.check_cancel)
+        isolation.OF_THIS_PROCESS.run(request, take, run.check_cancel)
     except ValueError as error:
         message = tr(
             "The process of the user's code sent invalid data, so the run of {topic} was stopped: run it again.",

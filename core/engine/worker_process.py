@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from core.engine import worker_setup
+from core.engine import isolation, worker_setup
 from core.engine.pipe_server import Function, PipeServer, take_pipes
 
 _COROUTINES = ("request_cancel", "warm_up", "warm_up_over")
 
 
 def main() -> None:
-    """Serve the engine until it is gone."""
+    """Serve the engine until it is gone.
+
+    Argument: the packages of topics, as JSON, that run the user's code and will be wanted first. The process for such
+    code imports torch while this one imports the rest.
+    """
     requests, answers = take_pipes()
     worker_setup.set_up()
+    wanted_first = json.loads(sys.argv[2])
+    if wanted_first and isolation.IS_SUPPORTED:
+        isolation.OF_THIS_PROCESS.prepare(wanted_first)
     functions: dict[str, Function] = {
         "run_experiment": _Experiments().run,
         "next_events": _next_events,

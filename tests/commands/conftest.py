@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 import main
-from core.commands import bench, run, trace, verify
+from core.commands import bench, check, run, trace, verify
 from core.engine import Engine
 
 
@@ -50,8 +50,8 @@ def one_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """All commands share one worker, where each would start its own."""
 
     @contextmanager
-    def shared(device: str) -> Iterator[tuple[Engine, str]]:
+    def shared(device: str, wanted_first: object = ()) -> Iterator[tuple[Engine, str]]:
         yield engine, device
 
-    for module in (bench, run, trace, verify):
+    for module in (bench, check, run, trace, verify):
         monkeypatch.setattr(module, "engine_for", shared)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import main
-from core.commands import doctor, run, trace, verify
+from core.commands import doctor, run, trace, traced_runs, verify
 from core.contracts.registry import TOPICS
 from core.contracts.registry import topic as find_topic
 from core.contracts.result import Result
@@ -35,13 +35,14 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def _no_engine(device: str) -> Iterator[tuple[None, str]]:
+def _no_engine(device: str, wanted_first: object = ()) -> Iterator[tuple[None, str]]:
     yield None, device
 
 
 def results_come_from(examples: dict[str, Result], monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (run, verify, trace):
         monkeypatch.setattr(module, "engine_for", _no_engine)
+    for module in (run, verify, traced_runs):
         monkeypatch.setattr(module, "run_once", lambda engine, topic, *rest, **named: examples[topic.id])
 
 

@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from core.engine import Engine
 from tests.commands.conftest import Command, Outcome
 from tests.json_schema import problems
 
@@ -77,6 +80,32 @@ def test_that_json_is_one_object_that_the_schema_describes(trace: Command) -> No
     assert all(claim["verdict"] == "holds" for claim in document["claims"])
 
 
+def test_that_several_targets_are_reported_in_their_order_and_one_that_fails_stops_none(trace: Command) -> None:
+    targets = [f"{EXAMPLES}/vector_add.py", "nowhere.py", f"{EXAMPLES}/race.py"]
+    outcome = trace(*targets)
+    assert outcome.returncode == 2, "the highest: bad input; a fault is 1"
+    assert "\nnowhere.py: " in outcome.stderr
+    places = [outcome.stdout.index(text) for text in (targets[0], "add_kernel", targets[2], "write-write race")]
+    assert places == sorted(places)
+    documents = json.loads(trace(targets[0], targets[2], "--json").stdout)
+    assert [Path(document["params"]["file"]).name for document in documents] == ["vector_add.py", "race.py"]
+
+
+def test_that_several_targets_share_one_start(
+    command: Command, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    @contextmanager
+    def counted(device: str, wanted_first: Sequence[str]) -> Iterator[tuple[Engine, str]]:
+        started.append(tuple(wanted_first))
+        yield engine, device
+
+    monkeypatch.setattr("core.commands.trace.engine_for", counted)
+    assert command("trace", *[f"{EXAMPLES}/vector_add.py"] * 2).returncode == 0
+    assert started == [("kernel-lab",)]
+
+
 def test_that_an_exported_trace_gives_the_same_report(trace: Command, tmp_path: Path) -> None:
     outcome = trace(f"{EXAMPLES}/layer_norm.py::main", "--json", "--export", str(tmp_path / "t.npz"))
     assert outcome.returncode == 0, outcome.stderr
@@ -127,6 +156,10 @@ BAD_INPUT = {
     "no file named": (["::main"], "No file is set"),
     "missing argument": ([], "Missing argument"),
     "no such trace": (["nowhere.npz"], "could not be opened"),
+    "one page for two targets": (
+        [f"{EXAMPLES}/race.py", f"{EXAMPLES}/matmul.py", "--html", "t.html"],
+        "name one target",
+    ),
     "export to a folder": ([f"{EXAMPLES}/race.py", "--export", EXAMPLES], "is a folder"),
     "page in no folder": ([f"{EXAMPLES}/race.py", "--html", "no/such/folder/r.html"], "its folder does not exist"),
     "export under another suffix": ([f"{EXAMPLES}/race.py", "--export", "/tmp/trace.json"], "as an .npz file"),

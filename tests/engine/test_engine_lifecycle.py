@@ -63,9 +63,9 @@ def test_that_start_and_submit_do_not_wait_for_the_cluster_and_close_leaves_noth
     processes, threads, folders = worker_pids(), set(threading.enumerate()), engine_folders()
     may_start_cluster = threading.Event()
 
-    def held_local_cluster() -> Any:
+    def held_local_cluster(wanted_first: Any) -> Any:
         assert may_start_cluster.wait(TIMEOUT_S)
-        return local_cluster()
+        return local_cluster(wanted_first)
 
     monkeypatch.setattr("core.engine.engine.local_cluster", held_local_cluster)
     engine = Engine(topics=TOPICS, warm_up=False)

@@ -56,11 +56,11 @@ def test_that_the_gateway_passes_on_bytes_only(events: list[Any]) -> None:
 def test_that_a_worker_is_started_again_once_the_system_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     start, attempts = processes.start, []
 
-    async def refused(module: str, environment: Mapping[str, str]) -> Any:
+    async def refused(module: str, environment: Mapping[str, str], *arguments: str) -> Any:
         attempts.append(time.monotonic())
         if 1 < len(attempts) < 5:
             raise BlockingIOError(11, "no process")
-        return await start(module, environment)
+        return await start(module, environment, *arguments)
 
     async def usable(cluster: Cluster, other_than: frozenset[str]) -> frozenset[str]:
         while not (addresses := await cluster.addresses() - other_than):
@@ -68,7 +68,7 @@ def test_that_a_worker_is_started_again_once_the_system_allows_it(monkeypatch: p
         return addresses
 
     async def kill_and_wait() -> None:
-        async with local_cluster.local_cluster() as cluster:
+        async with local_cluster.local_cluster({}) as cluster:
             first = await usable(cluster, frozenset())
             await cluster.kill(min(first))
             await usable(cluster, first)
@@ -98,8 +98,8 @@ def test_that_a_run_of_an_engine_that_fails_has_failed(monkeypatch: pytest.Monke
     real = local_cluster.local_cluster
 
     @asynccontextmanager
-    async def losing() -> AsyncIterator[Cluster]:
-        async with real() as cluster:
+    async def losing(wanted_first: Mapping[str, str]) -> AsyncIterator[Cluster]:
+        async with real(wanted_first) as cluster:
             addresses = cluster.addresses
 
             async def fail_once_lost() -> frozenset[str]:

@@ -127,8 +127,9 @@ def report(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]]) -
     return dict(archive.plain(whole, text_of=str))
 
 
-def as_json(document: dict[str, Any]) -> str:
-    """The text of a report. Half a character, as an odd file name may have it, is escaped: UTF-8 does not have it."""
+def as_json(document: dict[str, Any] | Sequence[dict[str, Any]]) -> str:
+    """The text of a report, or of several. Half a character, as an odd file name may have it, is escaped: UTF-8 does
+    not have it."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()

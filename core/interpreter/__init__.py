@@ -24,17 +24,22 @@ from core.trace.record import Access, Buffer, Fault, Launch, Watched
 
 if TYPE_CHECKING:
     from core.interpreter.frontend import require_triton
-    from core.interpreter.interception import Tracer, intercept
+    from core.interpreter.interception import intercept
+    from core.interpreter.tracer import Tracer
     from core.interpreter.unwritten import NeedsData
 
 __all__ = ["Access", "Buffer", "Fault", "Launch", "NeedsData", "Tracer", "Watched", "intercept", "require_triton"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("intercept", "Tracer"):
+    if name == "intercept":
         from core.interpreter import interception
 
-        return getattr(interception, name)
+        return interception.intercept
+    if name == "Tracer":
+        from core.interpreter import tracer
+
+        return tracer.Tracer
     if name == "NeedsData":
         from core.interpreter import unwritten
 

@@ -7,6 +7,7 @@ their own and a cache of their own work too, as long as they time with `_bench`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -71,18 +72,21 @@ class Tuning:
         self._caches: dict[int, tuple[dict[Any, Any], dict[Any, Any]]] = {}
         self._launchers: list[Any] = []
         self._choice = ""
+        self.one_at_a_time = threading.RLock()
+        """Held while a kernel is tuned and launched, whatever thread does it."""
 
     @contextmanager
     def launching(self, kernel: Any) -> Iterator[None]:
         """Inside the block, `kernel[grid](...)` runs: a kernel, or what wraps it."""
-        self._launchers.append(kernel)
-        for autotuner in _autotuners(kernel):
-            self._keep_cache(autotuner)
-            self.kernels[_name(autotuner)] = TunedKernel(_name(autotuner), tuple(map(text_of, autotuner.configs)))
-        try:
-            yield
-        finally:
-            self._launchers.pop()
+        with self.one_at_a_time:
+            self._launchers.append(kernel)
+            for autotuner in _autotuners(kernel):
+                self._keep_cache(autotuner)
+                self.kernels[_name(autotuner)] = TunedKernel(_name(autotuner), tuple(map(text_of, autotuner.configs)))
+            try:
+                yield
+            finally:
+                self._launchers.pop()
 
     @contextmanager
     def choosing(self, function: str, configs: list[Any]) -> Iterator[Any]:

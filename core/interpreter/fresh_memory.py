@@ -110,5 +110,5 @@ _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
     for value in values:
-        if isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type != "meta":
+        if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta:
             yield value

@@ -3,15 +3,12 @@
 A number that leaves its tensor (`item()`, `tolist()`, `numpy()`, a comparison in an `if`, the shape of what `nonzero`
 returns) may decide which kernels are launched, with which grids. What other operations compute from unwritten memory
 is as good as unwritten, and is followed from storage to storage.
-
-Operations are followed in the thread that traces. Of what other threads of the user's code read, only the methods in
-`_READERS` are noticed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -71,7 +68,7 @@ def _tensors(values: Any) -> list[torch.Tensor]:
 
 
 def _has_storage(tensor: torch.Tensor) -> bool:
-    return tensor.layout == torch.strided and tensor.device.type != "meta"
+    return tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _is_part_of_its_storage(tensor: torch.Tensor) -> bool:
@@ -87,6 +84,11 @@ def unobserved() -> Iterator[None]:
             yield
     finally:
         _launching.reset(token)
+
+
+def observer_of(unwritten: UnwrittenStores) -> AbstractContextManager[Any]:
+    """What follows the operations of one thread."""
+    return _Observer(unwritten)
 
 
 @contextmanager

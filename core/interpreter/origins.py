@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from core.interpreter.call_site import outside_frame
 from core.interpreter.fresh_memory import FreshMemory
+from core.interpreter.virtual_gpu.graphs import is_capturing
 
 
 class Origins:
@@ -28,9 +29,13 @@ class Origins:
     @contextmanager
     def observing(self) -> Iterator[None]:
         """Inside the block, PyTorch's functions are watched for what they allocate."""
-        observer = _Observer(self)
+        observer = self.observer()
         with observer, _backward_passes(observer):
             yield
+
+    def observer(self) -> _Observer:
+        """What watches the functions of one thread."""
+        return _Observer(self)
 
     def of(self, tensor: torch.Tensor) -> tuple[int, str]:
         """The number of a tensor's allocation, and the line ('FILE:LINE') that made it, '' if none was seen."""
@@ -70,7 +75,7 @@ class _Observer(TorchFunctionMode):
         for tensor in results:
             if _has_storage(tensor):
                 self._origins.made(tensor, given)
-        if self._origins.fresh is not None:
+        if self._origins.fresh is not None and not is_capturing():  # what a graph allocates is written at each replay
             self._origins.fresh.saw(func, given, results)
         return result
 
@@ -99,7 +104,7 @@ _RUN_BACKWARD = "_engine_run_backward"
 
 
 def _has_storage(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type != "meta"
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from core.interpreter import intercept
-from core.interpreter.interception import Tracer
+from core.interpreter.tracer import Tracer
 from tests.interpreter import traced_kernels as kernels
 
 

@@ -62,7 +62,7 @@ def test_that_every_way_to_name_the_device_leads_to_it(device: Any) -> None:
         assert tensor.type().startswith("torch.cuda.")
         back = tensor.cpu()
         assert (back.is_cuda, back.device.type, back.get_device()) == (False, "cpu", -1)
-        assert torch.equal(back, tensor)
+        assert back.tolist() == tensor.tolist()
     assert moved[5].dtype == torch.float16
     assert not torch.zeros(3).is_cuda
 
@@ -118,7 +118,7 @@ def test_that_results_are_on_the_gpu_and_those_of_the_cpu(operation: Callable[[t
     on_gpu, expected = operation(x.cuda()), operation(x)
     assert on_gpu.is_cuda
     assert not expected.is_cuda
-    assert torch.equal(on_gpu.to_dense(), expected.to_dense())
+    assert torch.equal(on_gpu.to_dense().cpu(), expected.to_dense())
 
 
 @on_a_virtual_gpu

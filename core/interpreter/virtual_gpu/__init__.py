@@ -14,18 +14,21 @@ import torch
 
 from core.contracts.text import Text
 from core.hardware.gpus import Gpu
-from core.interpreter.virtual_gpu import cuda, streams, tensors
+from core.interpreter.virtual_gpu import cuda, graphs, saving, streams, tensors
 from core.interpreter.virtual_gpu.amp import autocast_methods
 from core.interpreter.virtual_gpu.blas import blas_classes
 from core.interpreter.virtual_gpu.compiling import eager
 from core.interpreter.virtual_gpu.custom_operators import launches_direct
 from core.interpreter.virtual_gpu.dispatching import OnTheHost
 from core.interpreter.virtual_gpu.generators import Generator
+from core.interpreter.virtual_gpu.graphs import capture, is_capturing
+from core.interpreter.virtual_gpu.naming import numbered_devices
 from core.interpreter.virtual_gpu.patching import replaced
 from core.interpreter.virtual_gpu.properties import is_amd, stands_in
 from core.interpreter.virtual_gpu.residency import as_device, mark, memory, require_index, truth
+from core.interpreter.virtual_gpu.same_device import require_reachable
 
-__all__ = ["has_gpu", "truth", "virtual_gpu"]
+__all__ = ["capture", "has_gpu", "in_a_thread", "is_capturing", "require_reachable", "truth", "virtual_gpu"]
 
 _VERSIONS = {"cuda": "13.0", "hip": "7.0"}
 """What `torch.version` says: that of the CUDA or ROCm build of the PyTorch that is pinned."""
@@ -58,9 +61,16 @@ def virtual_gpu(
         stack.enter_context(replaced(streams.Event, {"notify": staticmethod(notify)}))
         stack.enter_context(_lifted())
         stack.enter_context(launches_direct())
+        stack.enter_context(numbered_devices())
+        stack.callback(graphs.abandon)
         stack.enter_context(OnTheHost(on_operation))
         memory.peak = memory.allocated
         yield
+
+
+def in_a_thread(on_operation: Callable[[], None]) -> OnTheHost:
+    """What a thread has to enter that is started inside the block, to see the GPU."""
+    return OnTheHost(on_operation)
 
 
 def _replacements(
@@ -79,10 +89,13 @@ def _replacements(
             "_cuda_getCurrentRawStream": lambda device: streams.current.stream.cuda_stream,
             "_cuda_getDevice": lambda: 0,
             "_cuda_setDevice": require_index,
+            "_host_emptyCache": lambda: None,
+            "_scatter": lambda tensor, *where: (tensor.to("cuda"),),
         },
     )
     yield torch._C._dynamo.guards, {"_empty_strided_cuda": _empty_strided}
     yield torch._C._nn, {"_parse_to": tensors.parsing_numbers(torch._C._nn._parse_to)}
+    yield torch.serialization, saving.registry()
     yield torch.version, {name: _VERSIONS[name] if (name == "hip") == is_amd(gpu) else None for name in _VERSIONS}
     yield (
         torch,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from core.hardware.gpus import Gpu
-from core.interpreter.virtual_gpu import streams
+from core.interpreter.virtual_gpu import graphs, streams
 from core.interpreter.virtual_gpu.generators import DefaultGenerator
 from core.interpreter.virtual_gpu.properties import capability, is_amd, properties
 from core.interpreter.virtual_gpu.refusals import refusing
@@ -130,7 +130,11 @@ def _streams() -> dict[str, Any]:
         "current_stream": lambda device=None: streams.current.stream,
         "default_stream": lambda device=None: streams.current.default,
         "synchronize": _set_device_or_none,
-        "is_current_stream_capturing": lambda: False,
+        "is_current_stream_capturing": graphs.is_capturing,
+        "CUDAGraph": graphs.CUDAGraph,
+        "graph": torch.cuda.graphs.graph,
+        "graph_pool_handle": lambda: (0, 0),
+        "make_graphed_callables": torch.cuda.graphs.make_graphed_callables,
     }
 
 

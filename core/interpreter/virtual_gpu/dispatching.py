@@ -6,17 +6,31 @@ Below autograd, so it also sees what backward passes, modules and PyTorch's own 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.interpreter.virtual_gpu.custom_operators import body_of
-from core.interpreter.virtual_gpu.residency import DEVICE, HOST, as_device, mark, on_gpu
+from core.interpreter.virtual_gpu.graphs import captured, is_capturing
+from core.interpreter.virtual_gpu.residency import (
+    DEVICE,
+    HOST,
+    as_device,
+    mark,
+    mark_host,
+    mark_like,
+    places_of,
+)
+from core.interpreter.virtual_gpu.same_device import require_same_device
 from core.interpreter.virtual_gpu.widening import in_float32, is_wider_on_gpu
 
 _STAYS = {"aten::copy_", "aten::_copy_from", "aten::set_"}
 """Operations whose result stays where it is, whatever is copied into it."""
+
+_FIRST_ALONE = {"aten::_pack_padded_sequence"}
+"""Operations whose other results are on the host, as on a GPU."""
 
 
 class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -42,8 +56,12 @@ class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:
                 return body(*args, **kwargs)
         # PyTorch's own code may name the device that it sees, the host's. So an input on the GPU decides.
-        stays = func.name().partition(".")[0] in _STAYS
-        here = not stays and any(on_gpu(tensor) for tensor in _tensors(args, kwargs.values()))
+        name = func.name().partition(".")[0]
+        stays = name in _STAYS
+        here, hosted = places_of(_tensors(args, kwargs.values()))
+        if here and hosted:
+            require_same_device(func, args, kwargs)
+        here, hosted = here and not stays, hosted and not stays
         if kwargs.get("device") is not None:
             device = as_device(kwargs["device"])
             here = (here and device == HOST) or device == DEVICE
@@ -53,11 +71,12 @@ class OnTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(isinstance(value, torch.device) for value in args):  # aten::to in inference mode
             here = here or DEVICE in map(_or_default, args)
             args = tuple(HOST if _or_default(value) == DEVICE else value for value in args)
-        wider = here and is_wider_on_gpu(func, args)
-        results = in_float32(func, args, kwargs) if wider else func(*args, **kwargs)
-        if here:
-            for tensor in _tensors((results,)):
-                mark(tensor)
+        if here and is_wider_on_gpu(func, args):
+            func = partial(in_float32, func)
+        results = captured(func, args, kwargs) if is_capturing() else func(*args, **kwargs)
+        if here or hosted:
+            for tensor in _tensors((results[:1] if name in _FIRST_ALONE else results,)):
+                mark_like(tensor, mark if here else mark_host)
         return results
 
 

@@ -12,12 +12,17 @@ from core.interpreter.virtual_gpu.residency import (
     DEVICE,
     HOST,
     as_device,
+    is_pinned,
     mark,
+    mark_host,
+    mark_like,
+    mark_storage,
     mark_storage_like,
     on_gpu,
+    pin,
     real_device,
-    unmark,
 )
+from core.interpreter.virtual_gpu.same_device import require_generator
 
 _MAKERS = (
     *("empty", "empty_permuted", "empty_strided", "zeros", "ones", "full", "arange", "range", "linspace", "logspace"),
@@ -26,13 +31,14 @@ _MAKERS = (
     *("empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like"),
     *("bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window"),
 )
+_OF_HOST_MEMORY = ("from_numpy", "frombuffer")
 _METHODS_THAT_MAKE = ("new_empty", "new_empty_strided", "new_zeros", "new_ones", "new_full", "new_tensor")
 _KEEP = torch.preserve_format
 
 
 def module_functions() -> dict[str, Any]:
     """In place of functions of `torch` that take a device."""
-    return {name: _making(getattr(torch, name)) for name in _MAKERS}
+    return {name: _making(getattr(torch, name)) for name in (*_MAKERS, *_OF_HOST_MEMORY)}
 
 
 def tensor_attributes() -> dict[str, Any]:
@@ -49,7 +55,7 @@ def tensor_attributes() -> dict[str, Any]:
         "type": _type,
         "numpy": _numpy,
         "pin_memory": _pin_memory,
-        "is_pinned": lambda tensor, device=None: hasattr(tensor, _PINNED),
+        "is_pinned": lambda tensor, device=None: is_pinned(tensor),
         "record_stream": lambda tensor, stream: None,
     }
 
@@ -61,7 +67,7 @@ def storage_attributes() -> dict[str, Any]:
     def cloned(storage: Any) -> Any:
         return mark_storage_like(clone(storage), storage)
 
-    return {"clone": cloned}
+    return {"clone": cloned, "cuda": lambda storage, *args, **kwargs: mark_storage(clone(storage))}
 
 
 def parsing_numbers(parse: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +83,6 @@ def parsing_numbers(parse: Callable[..., Any]) -> Callable[..., Any]:
     return parsed
 
 
-_PINNED = "_tilescope_pinned"
 _move_dtype = torch.Tensor.to
 _get_device = torch.Tensor.get_device
 _as_type = torch.Tensor.type
@@ -89,16 +94,21 @@ def _device(tensor: torch.Tensor) -> torch.device:
 
 
 def _making(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """A function that makes tensors, with its `device` normalized. A device that is named is where the result is."""
+    """A function that makes tensors, with its `device` normalized. A device that is named is where the result is; what
+    is not on the GPU then is the file's own in host memory."""
 
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> torch.Tensor:
         device = kwargs.get("device")
-        if device is None:
-            return function(*args, **kwargs)
-        kwargs["device"] = named = as_device(device)
+        if device is not None:
+            kwargs["device"] = as_device(device)
         result = function(*args, **kwargs)
-        return moved(result, HOST) if named == HOST and on_gpu(result) else result
+        if device is not None and kwargs["device"] == HOST and on_gpu(result):
+            result = moved(result, HOST)
+        require_generator(kwargs.get("generator"), _device(result))
+        if kwargs.get("pin_memory"):
+            pin(result)
+        return mark_like(result, mark_host)
 
     return make
 
@@ -111,7 +121,7 @@ class _Move(torch.autograd.Function):
     @staticmethod
     def forward(tensor: torch.Tensor, to_gpu: bool, layout: torch.memory_format) -> torch.Tensor:
         copy = torch.clone(tensor, memory_format=layout)
-        return mark(copy) if to_gpu else unmark(copy)
+        return mark(copy) if to_gpu else mark_host(copy)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -188,8 +198,4 @@ def _numpy(tensor: torch.Tensor, *, force: bool = False) -> Any:
 
 def _pin_memory(tensor: torch.Tensor, device: Any = None) -> torch.Tensor:
     """A copy in host memory, as all of it is reached by the virtual GPU."""
-    if hasattr(tensor, _PINNED):
-        return tensor
-    copy = torch.clone(tensor)
-    setattr(copy, _PINNED, True)
-    return copy
+    return tensor if is_pinned(tensor) else pin(torch.clone(tensor))

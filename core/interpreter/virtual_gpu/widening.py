@@ -24,7 +24,7 @@ def is_wider_on_gpu(func: Any, args: tuple[Any, ...]) -> bool:
     return func.name() in _WIDER and args[0].dtype in _NARROW
 
 
-def in_float32(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def in_float32(func: Any, *args: Any, **kwargs: Any) -> Any:
     """The results of an operation, computed in float32, in the types that CUDA gives."""
     wide = [x.float() if isinstance(x, torch.Tensor) and x.dtype in _NARROW else x for x in args]
     results, narrow = func(*wide, **kwargs), args[0].dtype

@@ -13,6 +13,8 @@ No module here imports torch, so the window may use them:
 - `incomplete`   what an incomplete download leaves behind, and how the missing files are got
 - `gguf_files`   GGUF, the files of llama.cpp: header, tensor types, tensor names
 - `quantized`    weights that are quantized already: recognised, counted by format, restored
+- `shapes`       `layout_of(name, shape)`: rows, columns and experts, and the blocks that straddle them
+- `shape_errors` `shape_errors(tensors, quantization)`: what that costs, and errors by row, column and expert
 - `versions`     `compared(original, file, types)`: a quantized file, and types of GGUF, against the weights
 - `slices`       `slices(tensor)`: the weights slice by slice, never a whole file or a large tensor at once
 - `coding`       blocks of weights to the nearest level of a format and back

@@ -19,6 +19,8 @@ def details(result: QuantizationResult) -> dict[str, Any]:
         "storage": result.storage,
         "version_totals": result.version_totals,
         "versions": result.versions,
+        "shapes": result.shapes,
+        "experts": result.experts,
         "skipped": result.skipped,
     }
     return {name: [archive.plain(row, text_of=str) for row in rows] for name, rows in tables.items()}

@@ -14,6 +14,7 @@ from core.checkpoint.names import NO_LAYER
 from core.checkpoint.nested_scales import NestedScales
 from core.checkpoint.quantized.storage import StorageRow
 from core.checkpoint.report import LayerTotals, SkippedTensor, TensorErrors, Totals, layer_rows, role_rows, total_rows
+from core.checkpoint.shape_errors import ExpertErrors, ShapeErrors
 from core.checkpoint.tensor_table import FormatReport, MapRow, TensorTable
 from core.checkpoint.versions import VersionErrors, VersionTotals
 from core.comparison import ImplResult, RunsOn
@@ -176,6 +177,8 @@ class QuantizationResult(Result):
                    `storage` is the formats that the bytes of the checkpoint are stored in.
     versions       every tensor against the quantized file, and in the types of GGUF that were asked for; drawn weights
                    in the latter. Measured (CPU), bits modelled. `version_totals` adds up the weight matrices.
+    shapes         every tensor of a checkpoint in the format chosen for the run, by its shape: blocks over two rows,
+                   errors by row and column; `experts` those of each expert of a tensor. Measured (CPU) on a part.
     error_maps     float32 [rows, 64]: relative RMSE of the blocks in each column, in the order of the tensor; NaN for
                    no blocks and for zeros. One row per tensor. For a drawn tensor each cell is a block, 64 per row.
     histogram, codebooks
@@ -203,6 +206,11 @@ class QuantizationResult(Result):
       '{format}.bytes'; 'weights.elements', 'weights.bytes', 'weights.nonfinite', 'weights.kurtosis';
       'file.snr_db', 'file.relative_rmse', 'file.bits_per_weight', also as 'file.{format}.…', and 'gguf.{type}.…' of the
       types of GGUF; 'file.tensors', 'file.apart' (tensors that could not be compared);
+      'shapes.straddling_blocks' (of two rows), 'shapes.straddling_expert_blocks', 'shapes.straddling_tensors' and their
+      'shapes.straddling_snr_db', 'shapes.aligned_snr_db', 'shapes.aligned_extra_bits', '….…_worst_row_rmse';
+      'shapes.rows_snr_db' and
+      'shapes.columns_snr_db' (blocks along rows and columns); 'shapes.outlier_power'; 'experts.count',
+      'experts.median_snr_db', 'experts.worst_snr_db';
       'scales.plain_bits', 'scales.nested_bits', 'scales.saved_bits', 'scales.relative_rmse' (of the scales themselves);
       'agreement.{format}.differing_codes' (against numpy, of every format that could be compared);
       'stored.plain_bits' and 'stored.nested_bits' (bits per parameter by the bytes of stored tensors, NF4 at QLoRA's
@@ -224,6 +232,8 @@ class QuantizationResult(Result):
     storage: tuple[StorageRow, ...] = ()
     versions: tuple[VersionErrors, ...] = ()
     version_totals: tuple[VersionTotals, ...] = ()
+    shapes: tuple[ShapeErrors, ...] = ()
+    experts: tuple[ExpertErrors, ...] = ()
     error_maps: Mapping[str, Array] = field(default_factory=dict)
     histogram: Histogram | None = None
     codebooks: Mapping[str, Codebook] = field(default_factory=dict)

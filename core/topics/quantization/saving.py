@@ -20,7 +20,7 @@ _MAX_FIRST_BYTES = 256
 
 TABLES = (
     *("messages", "totals", "roles", "layers", "tensors", "storage", "skipped"),
-    *("version_totals", "versions", "outputs", "output_pairs"),
+    *("version_totals", "versions", "shapes", "experts", "outputs", "output_pairs"),
 )
 """The tables of a JSON report. A CSV holds 'tensors', Markdown a selection for reading."""
 

@@ -12,13 +12,14 @@ from typing import Any
 from core.checkpoint.quantized.storage import StorageRow, storage_label
 from core.checkpoint.report import SkippedTensor, TensorErrors, Totals
 from core.checkpoint.roles import ROLE_LABELS
+from core.checkpoint.shape_errors import ExpertErrors, ShapeErrors
 from core.checkpoint.versions import VersionErrors, VersionTotals
 from core.contracts.text import Text, tr
 from core.format import format_quantity
 from core.topics.quantization.labels import DRAWN_TENSOR, source_label
 from gui.widgets.record_model import Column, Filter
 
-Row = TensorErrors | Totals | SkippedTensor | StorageRow | VersionErrors | VersionTotals
+Row = TensorErrors | Totals | SkippedTensor | StorageRow | VersionErrors | VersionTotals | ShapeErrors | ExpertErrors
 
 _DIGITS = re.compile(r"\d+")
 _LAYER = re.compile(r"(?:layer|第)\s*(\d+)\s*层?")
@@ -97,8 +98,8 @@ def _role(value: str) -> str:
 
 
 TENSOR = name_column("tensor", tr("Tensor"), tr("Name of the tensor"))
-_LAYER_NUMBER = number_column("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
-_SHAPE = text_column("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
+LAYER_NUMBER = number_column("layer", tr("Layer"), tr("Layer; — outside of the layers"), _layer, "000")
+SHAPE = text_column("shape", tr("Shape"), tr("Shape of the tensor"), _shape)
 _DTYPE = text_column("dtype", tr("Type"), tr("Data type in the checkpoint"))
 _STORED = number_column("bytes", tr("Stored"), tr("Size in the checkpoint"), _bytes, "33.6 MB", "B")
 _SIZES = (
@@ -152,7 +153,7 @@ SKIPPED_COLUMNS: tuple[Column[Row], ...] = (
     TENSOR,
     text_column("why", tr("Reason"), tr("Why the tensor was not measured")),
     _DTYPE,
-    replace(_SHAPE, order=attrgetter("bytes")),
+    replace(SHAPE, order=attrgetter("bytes")),
     _STORED,
 )
 
@@ -180,20 +181,21 @@ STORAGE_COLUMNS: tuple[Column[Row], ...] = (
 )
 
 
-def _format(labels: Mapping[str, Text]) -> Column[Row]:
+def format_column(labels: Mapping[str, Text]) -> Column[Row]:
+    """The format of a row. `labels` are the names of the formats, by id."""
     return text_column("format", tr("Format"), tr("Format"), lambda name: str(labels.get(name) or name))
 
 
 def tensor_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     """The columns for one row per tensor and format. `labels` are the names of the formats, by id."""
     kind = text_column("kind", tr("Kind"), tr("Role of the tensor in its layer"), _source)
-    shape = replace(_SHAPE, order=attrgetter("elements"))
-    return (TENSOR, _format(labels), *ERRORS, *_SIZES, *_WEIGHTS, _LAYER_NUMBER, kind, _ROLE, shape, _DTYPE)
+    shape = replace(SHAPE, order=attrgetter("elements"))
+    return (TENSOR, format_column(labels), *ERRORS, *_SIZES, *_WEIGHTS, LAYER_NUMBER, kind, _ROLE, shape, _DTYPE)
 
 
 def layer_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     """The columns for one row per layer and format."""
-    return _totals_columns(_LAYER_NUMBER, labels)
+    return _totals_columns(LAYER_NUMBER, labels)
 
 
 def role_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
@@ -204,4 +206,4 @@ def role_columns(labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
 def _totals_columns(first: Column[Row], labels: Mapping[str, Text]) -> tuple[Column[Row], ...]:
     tensors = number_column("tensors", tr("Tensors"), tr("Number of tensors"), write_count, "0,000")
     worst = name_column("worst_tensor", tr("Worst tensor"), tr("Tensor with the worst median block"))
-    return (first, _format(labels), *ERRORS, tensors, *_SIZES, _NONFINITE, LOST, worst)
+    return (first, format_column(labels), *ERRORS, tensors, *_SIZES, _NONFINITE, LOST, worst)

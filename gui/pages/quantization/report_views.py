@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from core.checkpoint.quantized.storage import StorageRow
 from core.checkpoint.report import LayerTotals, SkippedTensor, Totals
+from core.checkpoint.shape_errors import ExpertErrors, ShapeErrors
 from core.checkpoint.tensor_table import TensorTable
 from core.checkpoint.versions import VersionErrors, VersionTotals
 from core.contracts.text import Text, tr
@@ -19,6 +20,7 @@ from gui.pages.quantization.report_columns import (
     role_columns,
     tensor_columns,
 )
+from gui.pages.quantization.shape_columns import BY_EXPERT, expert_columns, shape_columns
 from gui.pages.quantization.version_columns import VERSION_COLUMNS, VERSION_TOTAL_COLUMNS
 from gui.widgets.record_model import Column
 
@@ -37,6 +39,8 @@ class ReportRows:
     storage: Sequence[StorageRow] = ()
     version_totals: Sequence[VersionTotals] = ()
     versions: Sequence[VersionErrors] = ()
+    shapes: Sequence[ShapeErrors] = ()
+    experts: Sequence[ExpertErrors] = ()
 
 
 _NOTHING = tr("Nothing was measured in this format.")
@@ -85,6 +89,8 @@ _NO_VERSION = tr(
     "(F5)."
 )
 
+_NO_SHAPES = tr("The shapes of a checkpoint's tensors appear here after a run (F5).")
+
 VIEWS = (
     View(tr("Tensors"), tensor_columns, _tensors, _BY_TENSOR, _of_tensors),
     View(
@@ -121,6 +127,24 @@ VIEWS = (
         _of_formats,
         by_format=False,
         mark="",
+    ),
+    View(
+        tr("Shapes"),
+        shape_columns,
+        lambda report, _: report.shapes,
+        attrgetter("tensor"),
+        _of_tensors,
+        by_format=False,
+        nothing=_NO_SHAPES,
+    ),
+    View(
+        tr("Experts"),
+        expert_columns,
+        lambda report, _: report.experts,
+        BY_EXPERT,
+        lambda shown, total: tr("{shown:,} of {total:,} experts", shown=shown, total=total),
+        by_format=False,
+        nothing=tr("No tensor of this report holds many experts."),
     ),
     View(
         tr("File and GGUF types"),

@@ -176,6 +176,8 @@ def report_rows(plan: Plan, result: QuantizationResult | None) -> ReportRows:
             result.storage,
             result.version_totals,
             result.versions,
+            result.shapes,
+            result.experts,
         )
     return ReportRows(skipped=plan.skipped, storage=plan.storage)
 

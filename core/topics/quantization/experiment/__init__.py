@@ -16,7 +16,7 @@ from core.engine.environment import environment_of
 from core.engine.phases import in_parts, phase
 from core.engine.steps import ProgressCallback
 from core.topics.quantization import TOPIC
-from core.topics.quantization.experiment import comparison, outputs, report, samples, versions
+from core.topics.quantization.experiment import comparison, outputs, report, samples, shapes, versions
 from core.topics.quantization.experiment.matrix import matrix_of
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import check
@@ -27,7 +27,7 @@ from core.wording import NOT_TRACED, reason_of
 from kernels.errors import KernelError
 from kernels.launching import has_triton
 
-_REPORT, _COMPARED, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.5, 0.6, 0.65, 0.7, 0.75, 0.9
+_REPORT, _SHAPED, _COMPARED, _SAMPLED, _KERNELS, _TIMED, _SMALL = 0.45, 0.5, 0.6, 0.65, 0.7, 0.75, 0.9
 
 Builder = ResultBuilder[QuantizationResult]
 Steps = Generator[Progress | Partial, None, None]
@@ -49,9 +49,10 @@ def run(params: QuantizationParams, device: str) -> ExperimentRun:
     else:
         yield from report.survey_checkpoint(builder, checkpoint, _REPORT)
         _save(builder)  # the rest may be cancelled, and this was the long part
+        yield from phase(_REPORT, _SHAPED, lambda progress: shapes.measure_shapes(builder, checkpoint, progress))
     yield Partial(builder.result)
     if params.gguf_types or params.quantized_file.strip():
-        yield from phase(_REPORT, _COMPARED, lambda progress: versions.compare_versions(builder, checkpoint, progress))
+        yield from phase(_SHAPED, _COMPARED, lambda progress: versions.compare_versions(builder, checkpoint, progress))
         _save(builder)
         yield Partial(builder.result)
     yield from phase(_COMPARED, _SAMPLED, lambda progress: _add_samples(builder, checkpoint, progress))

@@ -1,6 +1,7 @@
-"""Write-write races: bytes that two programs of a launch store to without an atomic.
+"""Races: bytes that two programs of a launch touch, one of them with a store or an atomic, in no defined order.
 
-Programs run in any order, so the final value of such a byte is undefined, unless atomics order the stores.
+Programs run in any order, so what is read or remains there is undefined, unless atomics order the accesses, or both are
+atomics.
 """
 
 from __future__ import annotations
@@ -9,206 +10,176 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from core.contracts.text import Value, tr
+from core.contracts.text import Text, Value, tr
 from core.sanitizer import kinds
 from core.sanitizer.happens_before import HappensBefore
+from core.sanitizer.pieces import Pieces
+from core.sanitizer.spans import Site, Spans, bounds, merged, spans_of
 from core.trace.affine import IntArray
-from core.trace.record import Access, Fault, Launch
-from core.trace.rows import rows_of
+from core.trace.mask import BoolArray
+from core.trace.record import Fault, Launch
 
-
-@dataclass(frozen=True)
-class _Stores:
-    """Byte spans that one source line stores to in one buffer: [n] each."""
-
-    begin: IntArray
-    end: IntArray
-    program: IntArray
-    time: IntArray
-
-
-Site = tuple[str, int, int]
-"""File, line and buffer of a store."""
+_KINDS = {
+    ("store", "store"): kinds.WRITE_WRITE_RACE,
+    ("load", "store"): kinds.READ_WRITE_RACE,
+    ("atomic", "store"): kinds.ATOMIC_AND_PLAIN_ACCESS,
+    ("atomic", "load"): kinds.ATOMIC_AND_PLAIN_ACCESS,
+}
+"""In the order in which they are looked for."""
 
 
 def races(launch: Launch) -> tuple[Fault, ...]:
-    """Every pair of store sites of `launch` with bytes that two programs write, including tensors that share memory.
+    """Every pair of sites of `launch` with bytes that two programs touch, including tensors that share memory.
 
-    `index` is the element of the lowest shared byte; `count` the number of bytes that more than one program stores to.
+    `index` is the element of the lowest such byte; `count` the number of such bytes. What is read where two programs
+    store is part of their race, and no race of its own.
     """
     order = HappensBefore(launch)
-    grouped: dict[Site, list[tuple[Access, IntArray]]] = {}
+    sites = {site: spans_of(launch, places, order) for site, places in _sites(launch, order).items()}
+    found: list[Fault] = []
+    told: list[tuple[IntArray, IntArray]] = []
+    for a, b in _pairs(list(sites)):
+        race = _contested(sites[a], sites[b], order, told if "load" in (a.kind, b.kind) else [])
+        if race is not None:
+            found.append(_fault(launch, a, b, race))
+            if b.kind == "store" == a.kind:
+                told.append((race.begin, race.end))
+    return tuple(found)
+
+
+def _sites(launch: Launch, order: HappensBefore) -> dict[Site, list[int]]:
+    """The sites that could race with another one, by the bounds of their addresses, and their places in the launch."""
+    places: dict[Site, list[int]] = {}
     for place, access in enumerate(launch.accesses):
-        if access.kind == "store":
-            timed = access, order.times(place, len(access.programs))
-            grouped.setdefault((access.file, access.line, access.buffer), []).append(timed)
-    sites = [(site, _stores(launch, grouped[site])) for site in sorted(grouped)]
-    conflicts = []
-    for index, (site, stores) in enumerate(sites):
-        for other_site, other in sites[index:]:
-            race = _race(launch, order, site, stores, other_site, other)
-            if race is not None:
-                conflicts.append(race)
-    return tuple(conflicts)
+        if access.kind != "load" or not order.is_atomic(access):
+            places.setdefault(Site(access.kind, access.file, access.line, access.buffer), []).append(place)
+    boxes = {
+        site: [np.array(each) for each in zip(*(bounds(launch, launch.accesses[p]) for p in of_site), strict=True)]
+        for site, of_site in places.items()
+    }
+    box = {site: (int(begin.min()), int(end.max())) for site, (begin, end) in boxes.items()}
+    return {
+        site: of_site
+        for site, of_site in sorted(places.items(), key=lambda item: item[0].place)
+        if any(box[site][0] < box[other][1] and box[other][0] < box[site][1] for other in _rivals(site, list(box)))
+    }
 
 
-def _stores(launch: Launch, accesses: list[tuple[Access, IntArray]]) -> _Stores:
-    parts = [_spans(launch, access, times) for access, times in accesses]
-    begin, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(begin, kind="stable")
-    return _Stores(begin[order], *(column[order] for column in columns))
+def _rivals(site: Site, sites: list[Site]) -> Iterator[Site]:
+    for other in sites:
+        if (site.kind, other.kind) in _KINDS or (other.kind, site.kind) in _KINDS:
+            yield other
 
 
-def _spans(launch: Launch, access: Access, times: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Absolute byte spans, and the program and time of each."""
-    rows = rows_of(access)
-    full = np.broadcast_shapes(rows.starts.shape, rows.lengths.shape, (len(access.programs), 1))
-    starts, lengths, program, time = (
-        np.broadcast_to(array, full).reshape(-1)
-        for array in (rows.starts, rows.lengths, access.programs[:, None], times[:, None])
-    )
-    nonempty = lengths > 0
-    begin = launch.buffers[access.buffer].data_ptr + starts[nonempty] * access.element_bytes
-    return begin, begin + lengths[nonempty] * access.element_bytes, program[nonempty], time[nonempty]
+def _pairs(sites: list[Site]) -> Iterator[tuple[Site, Site]]:
+    for kind, other_kind in _KINDS:
+        for a in sites:
+            for b in sites:
+                if (a.kind, b.kind) == (kind, other_kind) and (kind != other_kind or a.place <= b.place):
+                    yield a, b
 
 
-def _race(launch: Launch, order: HappensBefore, site: Site, a: _Stores, other_site: Site, b: _Stores) -> Fault | None:
-    itself = a is b
-    if not len(a.begin) or not len(b.begin) or a.begin[0] >= b.end.max() or b.begin[0] >= a.end.max():
-        return None
-    if itself and not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
-        return None
-    pieces = _Pieces(a, b, itself=itself)
+@dataclass(frozen=True)
+class _Race:
+    """The contested pieces, and the lowest byte of them with the programs that touch it at the two sites."""
+
+    begin: IntArray
+    end: IntArray
+    byte: int
+    program: int
+    other: int
+
+
+def _contested(a: Spans, b: Spans, order: HappensBefore, told: list[tuple[IntArray, IntArray]]) -> _Race | None:
+    """What two sites contest, without the bytes of `told`; None if nothing."""
+    if a is b:
+        if not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
+            return None
+    else:
+        a, b = a.overlapping(b), b.overlapping(a)
+        if not len(a):
+            return None
+    pieces = Pieces(a, b, np.concatenate([np.empty(0, np.int64), *(each for spans in told for each in spans)]))
     shared = pieces.contested()
+    if told:
+        shared &= ~_inside(pieces.cuts[:-1], told)
     if not shared.any():
         return None
-    byte, program, other = pieces.first(shared)
+    first = pieces.first(shared)
     if order:
         unordered = pieces.unordered(shared, order)
         if unordered is None:
             return None
-        shared, byte, program, other = unordered
-    buffer = launch.buffers[site[2]]
-    index, count = (byte - buffer.data_ptr) // buffer.element_bytes, int(pieces.lengths[shared].sum())
+        shared, first = unordered
+    return _Race(pieces.cuts[:-1][shared], pieces.cuts[1:][shared], *first)
+
+
+def _inside(addresses: IntArray, spans: list[tuple[IntArray, IntArray]]) -> BoolArray:
+    begin, end = (np.concatenate(column) for column in zip(*spans, strict=True))
+    ascending = np.argsort(begin, kind="stable")
+    begin, end = merged(begin[ascending], end[ascending])
+    near = np.maximum(np.searchsorted(begin, addresses, side="right") - 1, 0)
+    inside: BoolArray = (begin[near] <= addresses) & (addresses < end[near])
+    return inside
+
+
+def _fault(launch: Launch, a: Site, b: Site, race: _Race) -> Fault:
+    buffer, count = launch.buffers[a.buffer], int((race.end - race.begin).sum())
+    index = (race.byte - buffer.data_ptr) // buffer.element_bytes
     details: dict[str, Value] = {
-        "program": program,
-        "other": other,
+        "program": race.program,
+        "other": race.other,
         "kernel": launch.function,
         "index": index,
         "tensor": buffer.name,
-        "location": f"{site[0]}:{site[1]}",
+        "location": a.location,
+        "other_location": b.location,
         "count": count,
     }
-    other_location = f"{other_site[0]}:{other_site[1]}"
-    if other_site[:2] == site[:2]:
-        sentence = tr(
-            "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
-            "final value is undefined ({count:,} bytes in total).",
-            **details,
-        )
-    else:
-        sentence = tr(
-            "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
-            "{other_location}, so the final value is undefined ({count:,} bytes in total).",
-            other_location=other_location,
-            **details,
-        )
+    sentence, repair = _told(a, b, details)
     return Fault(
-        kind=kinds.WRITE_WRITE_RACE,
-        access="store",
-        buffer=site[2],
-        file=site[0],
-        line=site[1],
-        program=program,
+        kind=_KINDS[a.kind, b.kind],
+        access=a.kind,
+        buffer=a.buffer,
+        file=a.file,
+        line=a.line,
+        program=race.program,
         index=index,
         count=count,
         sentence=sentence,
-        repair=tr("Give each program its own elements, or use an atomic."),
-        other_program=other,
-        other_file=other_site[0],
-        other_line=other_site[1],
+        repair=repair,
+        other_program=race.other,
+        other_file=b.file,
+        other_line=b.line,
     )
 
 
-class _Pieces:
-    """The byte axis, cut at the ends of all spans. A piece is contested if two programs cover it.
-
-    The lowest and highest program id per piece show whether more than one program covers it.
-    """
-
-    def __init__(self, a: _Stores, b: _Stores, *, itself: bool) -> None:
-        self._cuts = np.unique(np.concatenate((a.begin, a.end) if itself else (a.begin, a.end, b.begin, b.end)))
-        self.lengths: IntArray = np.diff(self._cuts)
-        self._stores = (a,) if itself else (a, b)
-        self._a = self._extremes(a)
-        self._b = self._a if itself else self._extremes(b)
-
-    def _extremes(self, stores: _Stores) -> tuple[IntArray, IntArray]:
-        """Lowest and highest program that covers each piece; (-1, -1) where none does."""
-        low = np.full(len(self.lengths), np.iinfo(np.int64).max)
-        high = np.full(len(self.lengths), -1)
-        for piece, span in self._covered(stores):
-            program = stores.program[span]
-            np.minimum.at(low, piece, program)
-            np.maximum.at(high, piece, program)
-        return np.where(high < 0, -1, low), high
-
-    def _covered(self, stores: _Stores) -> Iterator[tuple[IntArray, IntArray]]:
-        """(piece, span) pairs, for some spans at a time, since a long span covers many pieces."""
-        first = np.searchsorted(self._cuts, stores.begin)
-        count = np.searchsorted(self._cuts, stores.end) - first
-        total = np.concatenate(([0], count.cumsum()))
-        begin = 0
-        while begin < len(first):
-            end = max(begin + 1, int(np.searchsorted(total, total[begin] + (1 << 22), side="right")) - 1)
-            n = count[begin:end]
-            inside = np.arange(int(n.sum())) - np.repeat(total[begin:end] - total[begin], n)
-            yield np.repeat(first[begin:end], n) + inside, np.repeat(np.arange(begin, end), n)
-            begin = end
-
-    def contested(self) -> npt.NDArray[np.bool_]:
-        (a_low, a_high), (b_low, b_high) = self._a, self._b
-        both = (a_high >= 0) & (b_high >= 0)
-        contested: npt.NDArray[np.bool_] = both & ((a_low != b_high) | (a_high != b_low))
-        return contested
-
-    def first(self, contested: npt.NDArray[np.bool_]) -> tuple[int, int, int]:
-        """Byte and the two programs of the lowest contested piece."""
-        piece = int(contested.argmax())
-        (a_low, a_high), (b_low, b_high) = self._a, self._b
-        low, high = int(a_low[piece]), int(b_high[piece])
-        if low == high:
-            low, high = int(a_high[piece]), int(b_low[piece])
-        return int(self._cuts[piece]), low, high
-
-    def unordered(
-        self, contested: npt.NDArray[np.bool_], order: HappensBefore
-    ) -> tuple[npt.NDArray[np.bool_], int, int, int] | None:
-        """The contested pieces with stores that nothing orders, and byte and programs of the lowest; None if all are.
-
-        Orders pass on, so it is enough that each store to a piece is ordered after the one before it.
-        """
-        columns = []
-        for side, stores in enumerate(self._stores):
-            for piece, span in self._covered(stores):
-                kept = contested[piece]
-                piece, span = piece[kept], span[kept]
-                columns.append(np.stack((piece, stores.time[span], stores.program[span], np.full(len(piece), side))))
-        table = np.concatenate(columns, axis=1)
-        piece, time, program, side = table[:, np.lexsort((table[1], table[0]))]
-        follows = (piece[1:] == piece[:-1]) & (program[1:] != program[:-1])
-        if len(self._stores) > 1:
-            follows &= side[1:] != side[:-1]
-        at = np.flatnonzero(follows)
-        pairs = np.stack((program[at], time[at], program[at + 1], time[at + 1]), axis=1)
-        distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
-        racing = np.array([not order.ordered(*pair) for pair in distinct.tolist()], dtype=np.bool_)[inverse.reshape(-1)]
-        if not racing.any():
-            return None
-        pieces = np.zeros_like(contested)
-        pieces[piece[at[racing]]] = True
-        first = int(at[racing][0])
-        low, high = sorted((int(program[first]), int(program[first + 1])))
-        return pieces, int(self._cuts[piece[first]]), low, high
+def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
+    """The sentence and the repair of a race between two sites."""
+    if a.kind == "load":
+        return tr(
+            "Program {program} of {kernel} loads index {index} of {tensor} at {location}, and program {other} stores "
+            "to it at {other_location} in no defined order, so what is read is undefined ({count:,} bytes in total).",
+            **details,
+        ), tr("Write to another tensor, or read in a second kernel.")
+    if a.kind == "atomic":
+        return tr(
+            "Program {program} of {kernel} uses an atomic on index {index} of {tensor} at {location}, and program "
+            "{other} a plain {other_kind} at {other_location}, in no defined order ({count:,} bytes in total).",
+            other_kind=b.kind,
+            **details,
+        ), tr("Use atomics for both, or order them with a lock or a counter.")
+    repair = tr("Give each program its own elements, or use an atomic.")
+    if a.location != b.location:
+        return tr(
+            "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
+            "{other_location}, so the final value is undefined ({count:,} bytes in total).",
+            **details,
+        ), repair
+    del details["other_location"]
+    return tr(
+        "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
+        "final value is undefined ({count:,} bytes in total).",
+        **details,
+    ), repair

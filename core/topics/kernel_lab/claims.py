@@ -35,18 +35,19 @@ def stays_inside(result: KernelLabResult) -> Finding:
 
 
 def no_races(result: KernelLabResult) -> Finding:
-    """Holds when no two programs of a launch store to the same byte without an atomic."""
+    """Holds when no two programs of a launch touch the same byte, one of them with a store, in no defined order."""
     if untested := _faults_of(result, _RACES):
         return untested
-    counted = tr_plural(
-        "{programs:,} programs in {count:,} launch; no two programs of a launch store to the same byte (traced).",
-        "{programs:,} programs in {count:,} launches; no two programs of a launch store to the same byte (traced).",
-        count=int(result.value("launches")),
-        programs=int(result.value("programs")),
-    )
     return Finding(
         Verdict.HOLDS,
-        sentences(counted, tr("Atomics are allowed; reads that conflict with writes are not checked.")),
+        tr_plural(
+            "{programs:,} programs in {count:,} launch; what one program of a launch stores, no other stores or "
+            "reads, unless atomics order them (traced).",
+            "{programs:,} programs in {count:,} launches; what one program of a launch stores, no other stores or "
+            "reads, unless atomics order them (traced).",
+            count=int(result.value("launches")),
+            programs=int(result.value("programs")),
+        ),
     )
 
 

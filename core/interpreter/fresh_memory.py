@@ -2,10 +2,14 @@
 
 PyTorch counts the operations that write to a tensor; after one, the whole storage counts as written. So does one that
 may be written unseen (`numpy()`, `data`). What remains was written by kernels alone, element by element.
+
+Floating-point memory is filled with NaN first. A kernel may load what nobody has written and then drop it, as one that
+masks a triangle does: what it stores has no NaN then, and nothing is reported.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,13 +19,19 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from core.interpreter.memory import Memory
-from core.sanitizer.initialisation import Written, uninitialised_reads, unwritten_output
+from core.sanitizer.initialisation import Written, spans, uninitialised_reads, unwritten_output
 from core.trace.record import Launch
 
 _MAKERS = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
 _ESCAPES = {"numpy", "__array__", "__dlpack__", "resize_", "set_", "storage", "untyped_storage"}
 _MOST_ELEMENTS = 1 << 28
 """Larger memory is not watched."""
+
+_MOST_FILLED = 1 << 26
+"""Larger memory is not filled, as most of it may never be touched."""
+
+_NAN_BYTE = 0xFF
+"""Of nothing else, the bytes of a floating-point number are NaN, in every format that has one."""
 
 
 @dataclass
@@ -31,6 +41,8 @@ class _Fresh:
     storage: StorageWeakRef
     witness: torch.Tensor
     memory: Written
+    is_nan: bool
+    """Whether the elements that nobody has written are NaN."""
 
     @property
     def is_written(self) -> bool:
@@ -62,8 +74,9 @@ class FreshMemory:
             for tensor in _tensors(results):
                 self._is_cut(tensor)
 
-    def launched(self, launch: Launch, memories: Sequence[Memory], number: int) -> Launch:
-        """Launch `number`, with its reads of what nobody has written."""
+    def launched(self, launch: Launch, memories: Sequence[Memory], number: int, *, placed_by_data: bool) -> Launch:
+        """Launch `number`, with its reads of what nobody has written. `placed_by_data` says that where it stores may
+        depend on values that it loads."""
         tensors: dict[int, list[int]] = {}
         for buffer, memory in enumerate(memories):
             tensors.setdefault(memory.flat.untyped_storage()._cdata, []).append(buffer)
@@ -71,7 +84,10 @@ class FreshMemory:
         for key, buffers in tensors.items():
             fresh = self._alive.get(key)
             if fresh is not None and not fresh.is_freed and not fresh.is_written:
-                faults += uninitialised_reads(launch, fresh.memory, buffers, number)
+                found = uninitialised_reads(launch, fresh.memory, buffers, number)
+                fresh.memory.placed_by_data = placed_by_data
+                if found and (launch.addresses_only or not fresh.is_nan or _stored_nan(launch, memories)):
+                    faults += found
         return replace(launch, faults=tuple(faults))
 
     def finished(self, launches: list[Launch]) -> None:
@@ -95,7 +111,10 @@ class FreshMemory:
         older = self._alive.get(storage._cdata)
         if older is not None and older.memory.last_store is not None:
             self._freed.append(older)
-        self._alive[storage._cdata] = _Fresh(StorageWeakRef(storage), witness, written)  # type: ignore[no-untyped-call]
+        is_nan = tensor.dtype.is_floating_point and count <= _MOST_FILLED and storage.device.type == "cpu"
+        if is_nan:
+            ctypes.memset(storage.data_ptr(), _NAN_BYTE, storage.nbytes())
+        self._alive[storage._cdata] = _Fresh(StorageWeakRef(storage), witness, written, is_nan)  # type: ignore[no-untyped-call]
 
     def _is_cut(self, tensor: torch.Tensor) -> None:
         """A part of a tensor is used by itself: the rest may be spare room."""
@@ -103,6 +122,21 @@ class FreshMemory:
         fresh = self._alive.get(storage._cdata)
         if fresh is not None and tensor.numel() * tensor.element_size() < storage.nbytes():
             fresh.memory.is_read = True
+
+
+def _stored_nan(launch: Launch, memories: Sequence[Memory]) -> bool:
+    """Whether the launch stored a NaN, or something that could hide one."""
+    for access in launch.accesses:
+        if access.kind == "load":
+            continue
+        stored = memories[access.buffer]
+        if not stored.flat.dtype.is_floating_point:
+            return True
+        begin, end = spans(access, stored.base)
+        before = np.concatenate(([0], np.cumsum(stored.flat.float().isnan().numpy())))
+        if (before[end] - before[begin]).any():
+            return True
+    return False
 
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]

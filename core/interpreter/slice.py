@@ -37,6 +37,15 @@ def addresses_of(full: Plan) -> Plan:
     return full if reads_data(full.function) else plan(sliced(full.function))
 
 
+@lru_cache(maxsize=256)
+def depends_on_data(full: Plan) -> bool:
+    """Whether an address, a mask or a loop of the kernel may depend on values that it loads."""
+    reduced = addresses_of(full).function
+    return reduced is full.function or any(
+        operation.name == CHECKED or operation.name.startswith(_ACCESSES) for operation in reduced.body.walk()
+    )
+
+
 def sliced(function: Function) -> Function:
     """`function` reduced to what addresses, masks, bounds and conditions depend on. Slots keep their numbers."""
     needs = _Needs()

@@ -24,7 +24,7 @@ from core.interpreter.handles import LaunchHandle, Usage
 from core.interpreter.host_reads import observed, observer_of, unobserved
 from core.interpreter.memory import Memory
 from core.interpreter.origins import Origins
-from core.interpreter.slice import addresses_of
+from core.interpreter.slice import addresses_of, depends_on_data
 from core.interpreter.trial import Outputs, outputs_of, taken_back
 from core.interpreter.units import in_one_unit
 from core.interpreter.unwritten import NeedsData, UnwrittenStores
@@ -165,8 +165,9 @@ class Tracer:
         if self._trial is None:
             launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
             if self._fresh is not None:
-                with origins.unobserved():
-                    launch = self._fresh.launched(launch, memories, len(self.launches))
+                with unobserved(), truth(), origins.unobserved():
+                    placed_by_data = depends_on_data(kernel.plan)
+                    launch = self._fresh.launched(launch, memories, len(self.launches), placed_by_data=placed_by_data)
             self.launches.append(launch)
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):

@@ -33,6 +33,8 @@ class Written:
     is_read: bool = False
     last_store: tuple[int, Access] | None = None
     """The number of the launch that stored to it last, and the access."""
+    placed_by_data: bool = False
+    """Whether it depends on data where that launch stored: what it leaves unwritten may be spare room."""
 
     def index(self, buffer: Buffer) -> int:
         """The element in which a tensor of the storage begins."""
@@ -76,6 +78,7 @@ def unwritten_output(launch: Launch, memory: Written) -> Fault | None:
         program=-1,
         index=index,
         count=len(missing),
+        severity="remark" if memory.placed_by_data else "fault",
         sentence=tr(
             "{count:,} of {total:,} elements of {tensor} (shape {shape}) are never written, the first at index "
             "{index}: it was made without values, and {kernel} at {location} stores to it last.",
@@ -101,8 +104,8 @@ def _overwrites(access: Access, launch: Launch) -> bool:
 
 def _fill(launch: Launch, memory: Written, accesses: Sequence[Access]) -> None:
     """Mark the elements that accesses touch as written."""
-    spans = [_spans(launch, memory, access) for access in accesses]
-    begin, end = (np.concatenate(column) for column in zip(*spans, strict=True))
+    touched = [spans(access, memory.index(launch.buffers[access.buffer])) for access in accesses]
+    begin, end = (np.concatenate(column) for column in zip(*touched, strict=True))
     if not len(begin):
         return
     order = np.argsort(begin, kind="stable")
@@ -121,11 +124,11 @@ _MANY = 4096
 """Runs of elements beyond which they are marked all at once."""
 
 
-def _spans(launch: Launch, memory: Written, access: Access) -> tuple[IntArray, IntArray]:
-    """The first element of each row that an access touches, and the one after the last."""
+def spans(access: Access, shift: int) -> tuple[IntArray, IntArray]:
+    """The first element of each row that an access touches, and the one after the last, in a storage in which its
+    tensor begins at the element `shift`."""
     rows = rows_of(access)
-    shifted = rows.starts + memory.index(launch.buffers[access.buffer])
-    starts, lengths = np.broadcast_arrays(shifted, rows.lengths)
+    starts, lengths = np.broadcast_arrays(rows.starts + shift, rows.lengths)
     touched = lengths > 0
     return starts[touched], (starts + lengths)[touched]
 
@@ -155,7 +158,7 @@ class _Reads:
 
     def _is_written(self, access: Access) -> bool:
         """Whether all that an access reads was written by earlier launches."""
-        begin, end = _spans(self._launch, self._memory, access)
+        begin, end = spans(access, self._shift(access))
         return not bool((self._missing[end] - self._missing[begin]).any())
 
     def _too_early(self, access: Access) -> BoolArray:

@@ -51,8 +51,8 @@ def _outcome(file: CaseFile, case: str, limit_s: float) -> tuple[int, str]:
         return 0, f"It ran longer than {limit_s:g} s." if _was_too_long(error) else str(error)
     except TooLong:
         return 0, f"It ran longer than {limit_s:g} s."
-    faults = [fault for launch in traced.launches for fault in launch.faults]
-    return len(traced.launches), f"{faults[0].kind}: {faults[0].sentence}" if faults else ""
+    faults = [fault for launch in traced.launches for fault in launch.faults if fault.severity == "fault"]
+    return len(traced.launches), f"{faults[0].kind}: {faults[0].sentence}" if faults else str(traced.failure)
 
 
 def _was_too_long(error: BaseException | None) -> bool:

@@ -126,3 +126,46 @@ def workspace():
 def last_block():
     part, counter, o = torch.empty(4), torch.zeros(1, dtype=torch.int32), torch.empty(1)
     last_sums[(4,)](torch.ones(1000), part, counter, o, 1000, G=4, B=256)
+
+
+@triton.jit
+def lower_triangle(x, w, n: tl.constexpr):
+    i = tl.arange(0, n)
+    place = i[:, None] * n + i[None, :]
+    tl.store(w + place, tl.load(x + place), mask=i[:, None] >= i[None, :])
+
+
+@triton.jit
+def sum_of_lower_triangle(w, o, n: tl.constexpr, MASKED: tl.constexpr):
+    i = tl.arange(0, n)
+    values = tl.load(w + i[:, None] * n + i[None, :])
+    if MASKED:
+        values = tl.where(i[:, None] >= i[None, :], values, 0.0)
+    tl.store(o + i, tl.sum(values, axis=1))
+
+
+def triangle(masked):
+    w, o = torch.empty(16, 16), torch.empty(16)
+    lower_triangle[(1,)](torch.ones(16, 16), w, 16)
+    sum_of_lower_triangle[(1,)](w, o, 16, masked)
+
+
+def triangle_that_is_masked_again():
+    triangle(True)
+
+
+def triangle_with_what_nobody_wrote():
+    triangle(False)
+
+
+@triton.jit
+def positive_ones(x, o, counter, n, B: tl.constexpr):
+    i = tl.program_id(0) * B + tl.arange(0, B)
+    values = tl.load(x + i, mask=i < n, other=0)
+    place = tl.atomic_add(counter + tl.zeros_like(i), 1, mask=values > 0)
+    tl.store(o + place, values, mask=values > 0)
+
+
+def output_of_a_size_that_depends_on_data():
+    x, o = torch.linspace(-1, 2, 64), torch.empty(64)
+    positive_ones[(4,)](x, o, torch.zeros(1, dtype=torch.int32), 64, 16)

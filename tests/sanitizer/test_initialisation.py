@@ -25,6 +25,7 @@ def found(name: str, *, addresses_only: bool = False) -> list[Fault]:
         ("accumulator", UNINITIALISED_READ, "load", 0, 1000),
         ("accumulator_after_half", UNINITIALISED_READ, "load", 512, 488),
         ("grid_too_small", UNWRITTEN_OUTPUT, "store", 768, 232),
+        ("triangle_with_what_nobody_wrote", UNINITIALISED_READ, "load", 1, 120),
     ],
 )
 def test_that_memory_without_values_is_found(
@@ -40,6 +41,12 @@ def test_that_memory_without_values_is_found(
 
 @pytest.mark.parametrize("name", ["total_of_zeros", "total_of_filled", "total_of_numpy", "total_of_data",
                                   "accumulator_after_kernel", "grid_too_small_but_filled_later", "spare_room",
-                                  "whole_grid", "two_halves", "workspace", "last_block"])  # fmt: skip
+                                  "whole_grid", "two_halves", "workspace", "last_block",
+                                  "triangle_that_is_masked_again"])  # fmt: skip
 def test_that_the_correct_twins_are_clean(name: str) -> None:
     assert found(name) == []
+
+
+def test_that_room_left_by_stores_whose_places_depend_on_data_is_a_remark() -> None:
+    (fault,) = found("output_of_a_size_that_depends_on_data")
+    assert (fault.kind, fault.severity) == (UNWRITTEN_OUTPUT, "remark")

@@ -20,7 +20,7 @@ from core.language_model.model_config import TINY
 from core.language_model.small_model import SmallModel, small_model
 from core.topics.quantization import TOPIC
 from core.topics.quantization.experiment import outputs, samples
-from core.topics.quantization.experiment.restoring import quantized, restore_in_place
+from core.topics.quantization.experiment.restoring import quantizable_weights, quantized, restore_in_place
 from core.topics.quantization.params import QuantizationParams
 from kernels.quantization.formats import FORMATS, FormatId
 from tests.topics.quantization_runs import finished, messages
@@ -81,7 +81,7 @@ def test_that_a_model_has_its_own_weights_again_to_the_bit_whatever_happens(trai
     before = {name: weight.clone() for name, weight in trained.model.state_dict().items()}
 
     def interrupted() -> None:
-        with quantized(trained.model, names, FormatId.NF4, 64, 256, report):
+        with quantized(quantizable_weights(trained.model), FormatId.NF4, 64, 256, report):
             after = trained.model.state_dict()
             assert [name for name in after if not torch.equal(after[name], before[name])] == [
                 f"{name}.weight" for name in names

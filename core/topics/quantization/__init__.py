@@ -4,6 +4,7 @@ from core.contracts.headings import HEADINGS
 from core.contracts.topic import Topic
 from core.topics.quantization.claims import CLAIMS
 from core.topics.quantization.details import details
+from core.topics.quantization.folder_time import remarks
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.plan import check, plan
 from core.topics.quantization.result import QuantizationResult
@@ -31,6 +32,7 @@ TOPIC = Topic(
     path_params=("checkpoint", "quantized_file", "model", "text_file", "report"),
     written_params=("report",),
     json_details=details,
+    remarks=remarks,
     runs_on=_runs_on,
     backend=_backend,
 )

@@ -18,7 +18,7 @@ from core.checkpoint.quantized.storage import StorageRow, storage_rows
 from core.checkpoint.report import SkippedTensor, Totals, skipped_rows
 from core.checkpoint.roles import weight_rows
 from core.contracts.errors import InvalidParams, TilescopeError
-from core.contracts.result import number_or_none
+from core.contracts.result import Message, number_or_none
 from core.contracts.text import EMPTY, Text, tr
 from core.files import open_regular, reason_of
 from core.hardware.gpus import gpus
@@ -26,6 +26,7 @@ from core.language_model.folder_files import check_fits, inspect
 from core.model_presets import PRESETS, Architecture
 from core.paths import expanded
 from core.topics.quantization.codebooks import Codebook, Histogram, codebooks, histogram, sort_weights
+from core.topics.quantization.folder_time import remarks
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.sampling import (
     Weights,
@@ -81,7 +82,7 @@ class Plan:
     `sampled` names the tensor or distribution of the sample; `sample_errors` are its errors in each format, with their
     map. `memory` is the model preset in 16 bits, then in each format. `measured_size` is the tensors, elements and
     bytes of the weight matrices that a run would measure, `skipped` what it would not, and why, and `storage` the
-    formats that the bytes are stored in.
+    formats that the bytes are stored in. `remarks` say how long a model folder takes.
     """
 
     params: QuantizationParams
@@ -97,6 +98,7 @@ class Plan:
     skipped: tuple[SkippedTensor, ...] = ()
     storage: tuple[StorageRow, ...] = ()
     checkpoint: Checkpoint | None = None
+    remarks: tuple[Message, ...] = ()
     problem: Text = EMPTY
     blames: str | None = None
 
@@ -174,6 +176,7 @@ def plan(params: QuantizationParams) -> Plan:
         skipped=() if checkpoint is None else skipped_rows(checkpoint.skipped),
         storage=() if checkpoint is None else storage_rows(checkpoint),
         checkpoint=checkpoint,
+        remarks=remarks(params),
         problem=problem,
         blames=blames,
     )

@@ -153,6 +153,7 @@ class OutputLoss:
     quantized_layers: int
     bits_per_parameter: float
     vocabulary: int = 0
+    quantized_experts: int = 0
 
 
 @dataclass(frozen=True)

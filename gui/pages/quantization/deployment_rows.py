@@ -140,6 +140,14 @@ def _describe_loss(row: OutputLoss, reference: OutputLoss | None) -> str:
         )
     lines.append(
         tr(
+            "{tokens:,} tokens, {layers} linear layers and {experts:,} matrices of experts quantized; {provenance}",
+            tokens=row.tokens,
+            layers=row.quantized_layers,
+            experts=row.quantized_experts,
+            provenance=Provenance.MEASURED_CPU.label,
+        )
+        if row.quantized_experts
+        else tr(
             "{tokens:,} tokens, {layers} linear layers quantized; {provenance}",
             tokens=row.tokens,
             layers=row.quantized_layers,

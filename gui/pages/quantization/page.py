@@ -23,6 +23,7 @@ from gui.pages.quantization.formats_view import FormatsView
 from gui.pages.quantization.map_panel import EVERY_FORMAT, LAYERS, TENSORS, MapPanel
 from gui.pages.quantization.view_data import State
 from gui.widgets.badged_metrics import BadgedMetrics
+from gui.widgets.remark_strip import RemarkStrip
 from gui.zoom import Px
 
 _CODEBOOK_HELP = tr(
@@ -57,9 +58,10 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         self._shown_tensor: str | None = None
         self._tensors = TensorTable()
         self.key_metrics, self.codebooks, self.map_panel = BadgedMetrics(), CodebookView(), MapPanel()
-        self.formats_view, self.deployment_view = FormatsView(), DeploymentView()
+        self.formats_view, self.deployment_view, self.remarks = FormatsView(), DeploymentView(), RemarkStrip()
         return (
             Strip(self.key_metrics),
+            Strip(self.remarks),
             _card("codebooks", self.codebooks, tr("Codebooks"), _CODEBOOK_HELP, row=0, column=0),
             _card("map", self.map_panel, tr("Error map"), _MAP_HELP, row=0, column=1),
             _card("formats", self.formats_view, tr("Formats"), _FORMATS_HELP, row=1, column=0),
@@ -74,6 +76,7 @@ class QuantizationPage(Page[Plan, QuantizationResult]):
         plan, fitting = state.plan, state.fitting
         if plan.problem:
             self.form.show_problem(plan.problem, plan.blames)
+        self.remarks.set_remarks(plan.remarks)
         self.selection.update(format=plan.params.format)
         rows = view_data.codebooks(plan, fitting)
         self.codebooks.set_codebooks(rows, view_data.histogram(plan, fitting), plan.params.format)

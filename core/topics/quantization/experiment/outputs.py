@@ -19,12 +19,12 @@ from core.engine.steps import ProgressCallback
 from core.hardware.host import host_facts
 from core.language_model.evaluation import TextLoss, windows_loss
 from core.language_model.folder import open_folder
-from core.language_model.model import linear_names
 from core.language_model.model_config import STANDARD
 from core.language_model.small_model import SmallModel, small_model
 from core.language_model.torch_state import torch_threads
 from core.language_model.windows import LENGTH, file_windows, held_out_windows
-from core.topics.quantization.experiment.restoring import quantized
+from core.topics.quantization.experiment.restoring import quantizable_weights, quantized
+from core.topics.quantization.folder_time import folder_time
 from core.topics.quantization.labels import FORMAT_LABELS, SMALL_MODEL, model_label
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import REFERENCE, LossDifference, OutputLoss
@@ -60,6 +60,7 @@ def small_model_losses(params: QuantizationParams, progress: ProgressCallback) -
 
 def folder_losses(params: QuantizationParams, progress: ProgressCallback) -> Losses:
     """The losses of the user's model folder on their text. Raises InvalidParams if either cannot be read."""
+    progress(0, 1, folder_time(params))  # before the weights are read
     loaded = open_folder(params.model.strip(), field="model")
     _check_memory(loaded)
     longest = int(getattr(loaded.model.config, "max_position_embeddings", 0) or _FOLDER_LENGTH)
@@ -78,6 +79,14 @@ def output_metrics(rows: Iterable[OutputLoss]) -> dict[str, Metric]:
         name = row.format or "reference"
         notes = [
             tr(
+                "{tokens:,} tokens, {layers} linear layers and {experts:,} matrices of experts quantized, computed in "
+                "float32",
+                tokens=row.tokens,
+                layers=row.quantized_layers,
+                experts=row.quantized_experts,
+            )
+            if row.quantized_experts
+            else tr(
                 "{tokens:,} tokens, {layers} linear layers quantized, computed in float32",
                 tokens=row.tokens,
                 layers=row.quantized_layers,
@@ -103,7 +112,7 @@ def _losses(
     params: QuantizationParams,
     progress: ProgressCallback,
 ) -> Losses:
-    names = linear_names(loaded.model)
+    weights = quantizable_weights(loaded.model)
     formats: tuple[FormatId | None, ...] = (None, *params.formats)
     in_turn = in_parts(progress, len(formats))
     losses: dict[str, TextLoss] = {}
@@ -112,11 +121,11 @@ def _losses(
         for format_id in formats:
             report = partial(_report, in_turn, _phase(name, format_id))
             losses[REFERENCE if format_id is None else format_id.value] = _loss(
-                loaded, names, format_id, windows(), params, report
+                loaded, weights, format_id, windows(), params, report
             )
     vocabulary = int(loaded.model.config.vocab_size)
     return Losses(
-        tuple(_row(name, format_name, losses, len(names), vocabulary, params) for format_name in losses),
+        tuple(_row(name, format_name, losses, weights, vocabulary, params) for format_name in losses),
         tuple(_pair(name, first, second, losses) for first, second in combinations(losses, 2)),
     )
 
@@ -133,7 +142,7 @@ def _report(progress: ProgressCallback, phase: Text, done: float, total: float) 
 
 def _loss(
     loaded: SmallModel,
-    names: list[str],
+    weights: Mapping[str, torch.Tensor],
     format_id: FormatId | None,
     windows: Iterable[torch.Tensor],
     params: QuantizationParams,
@@ -144,8 +153,7 @@ def _loss(
         nullcontext()
         if format_id is None
         else quantized(
-            loaded.model,
-            names,
+            weights,
             format_id,
             params.block_size,
             params.nested,
@@ -160,14 +168,14 @@ def _loss(
 
 
 def _check_memory(loaded: SmallModel) -> None:
-    """Raises InvalidParams if a copy of the linear layers does not fit into memory beside the model."""
-    linear = sum(loaded.model.get_submodule(name).weight.numel() for name in linear_names(loaded.model))
-    if not linear:
+    """Raises InvalidParams if a copy of what is quantized does not fit into memory beside the model."""
+    quantized_elements = sum(weight.numel() for weight in quantizable_weights(loaded.model).values())
+    if not quantized_elements:
         text = tr(
             "The model in {folder} has no linear layers to quantize: give another model.", folder=str(loaded.folder)
         )
         raise InvalidParams(text, "model")
-    needed, free = linear * _BACKUP_BYTES, host_facts().available_memory_bytes
+    needed, free = quantized_elements * _BACKUP_BYTES, host_facts().available_memory_bytes
     if needed > free:
         raise InvalidParams(
             tr(
@@ -182,8 +190,14 @@ def _check_memory(loaded: SmallModel) -> None:
 
 
 def _row(
-    model: str, name: str, losses: Mapping[str, TextLoss], layers: int, vocabulary: int, params: QuantizationParams
+    model: str,
+    name: str,
+    losses: Mapping[str, TextLoss],
+    weights: Mapping[str, torch.Tensor],
+    vocabulary: int,
+    params: QuantizationParams,
 ) -> OutputLoss:
+    experts = [weight for weight in weights.values() if weight.ndim > 2]
     loss, format_ = losses[name], FORMATS[FormatId(name)] if name else None
     increase, error = loss.minus(losses[REFERENCE])
     return OutputLoss(
@@ -195,7 +209,8 @@ def _row(
         loss_increase=number_or_none(increase),
         increase_stderr=number_or_none(error),
         tokens=loss.tokens,
-        quantized_layers=layers if format_ else 0,
+        quantized_layers=len(weights) - len(experts) if format_ else 0,
+        quantized_experts=sum(map(len, experts)) if format_ else 0,
         bits_per_parameter=format_.bits_per_parameter(params.block_size, params.nested) if format_ else 32.0,
         vocabulary=vocabulary,
     )

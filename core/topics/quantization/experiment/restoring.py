@@ -1,8 +1,8 @@
-"""Quantizes the linear layers of a model, and restores their own weights afterwards."""
+"""Quantizes the linear layers and the experts of a model, and restores their own weights afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,33 +11,48 @@ import torch
 from numpy.typing import NDArray
 
 from core.checkpoint.coding import Scales, absmax_of, restored_scales, restored_weights
+from core.language_model.adapters import fused_experts
+from core.language_model.model import linear_names
 from kernels.quantization.formats import FORMATS, FormatId
 
 _PIECE_ELEMENTS = 1 << 20  # a multiple of every block size
 
+_OF_EXPERTS = 3
+
 LayerProgress = Callable[[int, int], None]
-"""Takes (done, total) layers; may raise to stop."""
+"""Takes (done, total) weights; may raise to stop."""
+
+
+def quantizable_weights(model: Any) -> dict[str, torch.Tensor]:
+    """What 4 bits are for, by full name: the weights of the linear layers inside the blocks, and the 3-D weights that
+    hold all experts of a layer."""
+    linear = {name: model.get_submodule(name).weight.data for name in linear_names(model)}
+    return linear | {name: weight.data for name, weight in fused_experts(model).items()}
 
 
 @contextmanager
 def quantized(
-    model: Any, names: Iterable[str], format_id: FormatId, block_size: int, nested_block: int, progress: LayerProgress
+    weights: Mapping[str, torch.Tensor],
+    format_id: FormatId,
+    block_size: int,
+    nested_block: int,
+    progress: LayerProgress,
 ) -> Iterator[None]:
-    """Within the block, the named linear layers have quantized weights; afterwards they have their own again.
+    """Within the block, these weights of a model are quantized; afterwards they are their own again. Each expert of a
+    3-D weight is quantized alone: its blocks and the mean of its scales are its own.
 
     The copies of their own weights are in bfloat16 or float16 if that is exact, as for most checkpoints: then they take
     half of the model's size.
     """
-    names = list(names)
     backups: list[tuple[torch.Tensor, torch.Tensor]] = []
     try:
-        for done, name in enumerate(names):
-            progress(done, len(names))
-            weight = model.get_submodule(name).weight.data
+        for done, weight in enumerate(weights.values()):
+            progress(done, len(weights))
             backups.append((weight, _backup(weight)))
-            flat = weight.reshape(-1)
-            restore_in_place(flat.numpy(), format_id, block_size, nested_block)
-            weight.copy_(flat.view(weight.shape))
+            for matrix in weight if weight.ndim == _OF_EXPERTS else (weight,):
+                flat = matrix.reshape(-1)
+                restore_in_place(flat.numpy(), format_id, block_size, nested_block)
+                matrix.copy_(flat.view(matrix.shape))
         yield
     finally:
         for weight, original in backups:

@@ -152,6 +152,7 @@ class Page(QWidget, Generic[P, R]):
         self.draw(state)
         self._show_selection(self.selection.selection)
         self.stage.set_outdated(state.outdated)
+        self.lower.set_outdated(state.outdated)
         self.pinned_bar.compare_with(state.form_params if state.result is None else state.result.params)
 
     def _draw_anew(self) -> None:

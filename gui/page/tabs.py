@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
 from core.contracts.text import Text, tr
 from gui import theme
 from gui.icons import icon
 from gui.translation import show_text
+from gui.widgets.fitted_label import FittedLabel
 from gui.widgets.splitter import SharedSplitter
 from gui.zoom import Px
 
@@ -45,7 +46,17 @@ class TabsBelow(SharedSplitter):
         self.chevron.setIconSize(QSize(14, 14))
         self.chevron.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.chevron.clicked.connect(self.toggle)
-        self.tabs.setCornerWidget(self.chevron)
+        self._outdated = FittedLabel(tr("parameters changed"))
+        self._outdated.hug_text()
+        show_text(
+            self._outdated.setToolTip,
+            tr(
+                "Claims and numbers are those of the last run. The parameters have changed since then: run again to "
+                "update them."
+            ),
+        )
+        self._outdated.hide()
+        self.tabs.setCornerWidget(_side_by_side(self._outdated, self.chevron))
         self.tabs.tabBarClicked.connect(self._toggle_open_tab)
         self.tabs.currentChanged.connect(self._open_chosen_tab)
         self._show_chevron()
@@ -65,6 +76,10 @@ class TabsBelow(SharedSplitter):
         """Open or collapse the tabs; None leaves it to the height."""
         self._chosen = chosen
         self._arrange()
+
+    def set_outdated(self, outdated: bool) -> None:
+        """Whether the last run had other parameters: what it says of claims and numbers is then marked."""
+        self._outdated.setVisible(outdated)
 
     def reveal(self, panel: QWidget) -> None:
         """Open the tabs at that panel."""
@@ -120,6 +135,16 @@ class TabsBelow(SharedSplitter):
         text = tr("Collapse the tabs") if self.is_open else tr("Open the tabs")
         show_text(self.chevron.setToolTip, tr("{action} ({key})", action=text, key="Ctrl+J"))
         show_text(self.chevron.setAccessibleName, text)
+
+
+def _side_by_side(*widgets: QWidget) -> QWidget:
+    corner = QWidget()
+    line = QHBoxLayout(corner)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(6)
+    for widget in widgets:
+        line.addWidget(widget)
+    return corner
 
 
 def _framed(tabs: QTabWidget) -> QFrame:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
 
 from gui import theme
 from gui.tour.bubble import Bubble
@@ -20,14 +20,16 @@ _BACK = (Qt.Key.Key_Left, Qt.Key.Key_PageUp)
 
 class Spotlight(QWidget):
     """Covers `window` while a tour goes on. Right goes on, Left goes back, Escape ends it; a click on the veil goes on.
+    The buttons `beside` work meanwhile, such as that of the language.
 
     `ended` is emitted once, however the tour ends. The focus returns to where it was.
     """
 
     ended = Signal()
 
-    def __init__(self, window: QWidget, stops: Sequence[Stop]) -> None:
+    def __init__(self, window: QWidget, stops: Sequence[Stop], beside: Sequence[QAbstractButton] = ()) -> None:
         super().__init__(window)
+        self._beside = tuple(beside)
         self._stops = tuple(stops)
         self.index = 0
         self._target: QWidget | None = None
@@ -111,6 +113,11 @@ class Spotlight(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.accept()
+        for button in self._beside:
+            if _visible_part(button, self.parentWidget()).contains(event.position().toPoint()):
+                button.click()
+                self._settle.start()
+                return
         self.next()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -121,6 +128,10 @@ class Spotlight(QWidget):
             hole = QPainterPath()
             hole.addRoundedRect(lit, theme.RADIUS, theme.RADIUS)
             veil -= hole
+        for button in self._beside:
+            clear = QPainterPath()
+            clear.addRoundedRect(QRectF(_visible_part(button, self.parentWidget())), theme.RADIUS, theme.RADIUS)
+            veil -= clear
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.fillPath(veil, theme.colour("#000000", _VEIL if colours.is_dark else _VEIL * 0.7))

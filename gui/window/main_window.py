@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
             keeper.notice.connect(self.show_news)
         self.first_painted.connect(self.equip)
         place_window(self, QSize(*_DEFAULT_SIZE_PX), settings.geometry)
+        self._sizes = self.size(), QSize()
 
     # Tools
 
@@ -200,7 +201,7 @@ class MainWindow(QMainWindow):
         """Make texts so many steps larger, or smaller; 0 gives them their usual size again."""
         factor = zoom.stepped(steps) if steps else 1.0
         if factor != zoom.factor():
-            view = self.stack.view
+            view, size = self.stack.view, self._chosen_size()
             self.setUpdatesEnabled(False)
             self.stack.put_away()
             theme.set_zoom(_application(), factor)
@@ -211,8 +212,20 @@ class MainWindow(QMainWindow):
             if self.command_palette is not None:
                 self.command_palette.deleteLater()
                 self.command_palette = None
-            QTimer.singleShot(0, self, lambda: keep_on_screen(self))  # once it has been laid out
+            QTimer.singleShot(0, self, lambda: self._take_size(size))  # once it has been laid out
         self.status.showMessage(str(tr("Text size {percent}%", percent=round(100 * factor))), _NEWS_MS)
+
+    def _chosen_size(self) -> QSize:
+        """The size that the window had before large texts made it grow, unless the user has changed it since."""
+        chosen, grown = self._sizes
+        return chosen if self.size() == grown else self.size()
+
+    def _take_size(self, chosen: QSize) -> None:
+        """As large as chosen, or as the texts need."""
+        if not self.windowState() & (Qt.WindowState.WindowMaximized | Qt.WindowState.WindowFullScreen):
+            self.resize(chosen)
+        keep_on_screen(self)
+        self._sizes = chosen, self.size()
 
     def toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

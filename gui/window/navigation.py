@@ -66,11 +66,11 @@ class Navigation(QFrame):
         layout.addWidget(self._scroll, 1)
         self._theme = self._button("theme", 18)
         self._theme.clicked.connect(self.theme_toggled)
-        self._language = self._button("language", 18)
-        self._language.clicked.connect(self.language_toggled)
+        self.language_button = self._button("language", 18)
+        self.language_button.clicked.connect(self.language_toggled)
         beside = QHBoxLayout()  # one below the other, they would hide the last page in a window of 720 px
         beside.setSpacing(2)
-        beside.addWidget(self._language)
+        beside.addWidget(self.language_button)
         beside.addWidget(self._theme)
         layout.addLayout(beside)
         self._recolour()
@@ -86,8 +86,8 @@ class Navigation(QFrame):
     def _offer_language(self) -> None:
         """The language button names the language that it switches to."""
         name = language.LANGUAGES[language.following()]
-        self._language.setText(name)
-        show_text(self._language.setToolTip, tr("Show everything in {language} (Ctrl+L)", language=name))
+        self.language_button.setText(name)
+        show_text(self.language_button.setToolTip, tr("Show everything in {language} (Ctrl+L)", language=name))
 
     def _page_button(self, page: str, title: Text) -> QToolButton:
         button = self._button(page, 20)
@@ -109,7 +109,7 @@ class Navigation(QFrame):
     def _recolour(self) -> None:
         colours = theme.current()
         self.setFixedWidth(_width_px(self._topics))  # texts may have another size
-        for button in (*self.buttons.values(), self._theme, self._language):
+        for button in (*self.buttons.values(), self._theme, self.language_button):
             button.setIcon(icon(button.objectName(), colours.muted, checked=colours.accent))
         show_text(self._theme.setText, tr("Light") if colours.is_dark else tr("Dark"))
         offer = tr("Switch to the light theme (Ctrl+T)") if colours.is_dark else tr("Switch to the dark theme (Ctrl+T)")

@@ -127,7 +127,7 @@ class Tours(QObject):
         self.end()
         if not stops:
             return
-        self.shown = Spotlight(self._parent, stops)
+        self.shown = Spotlight(self._parent, stops, [self._window.navigation.language_button])
         self.shown.ended.connect(self._forget)
         self.shown.ended.connect(afterwards)
 

@@ -43,7 +43,7 @@ class TurnDelegate(QStyledItemDelegate):
         width = self._view.viewport().width()
         is_edited = self._view.editing == part
         most = _EDITED_LINES if is_edited else _LINES
-        room = width - _ROLE_PX - _COUNT_PX - (_EDITOR_PX if is_edited else 0)
+        room = self._text_px - (_EDITOR_PX if is_edited else 0)
         lines = len(_lines(part.text, part.kind, room, most))
         height = max(1, lines) * QFontMetrics(_font_of(part.kind)).lineSpacing() + 2 * _EDGE_PX
         return QSize(width, height + _EDITOR_PX if is_edited else height)
@@ -60,7 +60,7 @@ class TurnDelegate(QStyledItemDelegate):
             text_box = rect.adjusted(_ROLE_PX, _EDGE_PX, -_COUNT_PX, -_EDGE_PX)
             painter.setFont(_font_of(part.kind))
             painter.setPen(QColor(theme.text if part.kind is Kind.CONTENT else theme.muted))
-            lines = _lines(part.text, part.kind, int(text_box.width()), _LINES)
+            lines = _lines(part.text, part.kind, self._text_px, _LINES)
             pitch = QFontMetrics(painter.font()).lineSpacing()
             for number, line in enumerate(lines):
                 box = QRectF(text_box.left(), text_box.top() + number * pitch, text_box.width(), pitch)
@@ -70,6 +70,13 @@ class TurnDelegate(QStyledItemDelegate):
         painter.setPen(QPen(QColor(theme.border), 1))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         painter.restore()
+
+    @property
+    def _text_px(self) -> int:
+        """The width of the texts: beside a scroll bar, also where there is none. Rows that were laid out before the bar
+        came would be too low with it."""
+        bar_px = self._view.verticalScrollBar().sizeHint().width()
+        return int(self._view.maximumViewportSize().width() - bar_px - _ROLE_PX - _COUNT_PX)
 
     def _is_first(self, index: Index) -> bool:
         """Whether no content of the same message is above: then the message's numbers are here."""

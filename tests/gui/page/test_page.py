@@ -187,11 +187,13 @@ def test_that_a_run_is_stale_while_the_form_has_other_parameters(page: ToyPage, 
     page.show_plan("other plan", ToyParams(seq_len=2048))
     assert page.cards["schedule"].property("stale")
     assert not page.cards["traffic"].property("stale")
+    assert page.lower._outdated.isVisibleTo(page), "its claims and numbers, too"
     assert page.state is not None
     assert page.state.fitting is None
     page.show_plan("plan", ToyParams())
     assert not page.cards["schedule"].property("stale")
     assert page.state.fitting is result
+    assert not page.lower._outdated.isVisibleTo(page)
 
 
 def test_that_a_run_is_stale_while_the_form_has_parameters_without_a_plan(page: ToyPage, result: ToyResult) -> None:

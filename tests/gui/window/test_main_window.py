@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -147,7 +147,7 @@ def test_that_theme_and_language_change_everywhere_and_are_remembered(
     press(window, Qt.Key.Key_L, CTRL)
     assert settings.language == "zh"
     assert language.current() == "zh"
-    assert window.navigation._language.text() == "English"
+    assert window.navigation.language_button.text() == "English"
     assert page._drawn_in == "", "a page out of view is drawn in the new language when it is shown"
 
 
@@ -264,3 +264,20 @@ def test_that_the_status_bar_tells_the_workers_memory_only_while_visible(qtbot: 
     bar.hide()
     assert not bar._timer.isActive()
     assert memory_of_children_bytes() >= 0
+
+
+def test_that_a_window_that_large_texts_made_wider_gets_its_size_back(
+    window: MainWindow, page: ToyPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.window.geometry._screens", lambda: [QRect(0, 0, 1600, 1000)])
+    window.resize(1000, 700)
+    QApplication.processEvents()
+    chosen = window.size()
+    window.centralWidget().setMinimumWidth(chosen.width() + 200)
+    window.change_text_size(1)
+    QApplication.processEvents()
+    assert window.width() > chosen.width()
+    window.centralWidget().setMinimumWidth(0)
+    window.change_text_size(0)
+    QApplication.processEvents()
+    assert window.size() == chosen

@@ -42,9 +42,9 @@ def test_that_a_switch_between_the_languages_does_not_move_the_page(navigation: 
 
 
 def test_that_the_theme_and_the_language_that_a_click_gives_are_offered(navigation: Navigation) -> None:
-    assert navigation._language.text() == "中文"
+    assert navigation.language_button.text() == "中文"
     translation.use("zh")
-    assert navigation._language.text() == "English"
+    assert navigation.language_button.text() == "English"
     assert navigation._theme.text() in ("浅色", "深色")
 
 

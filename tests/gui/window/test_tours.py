@@ -99,3 +99,16 @@ def test_that_a_stop_without_a_widget_has_words_in_the_middle(window: MainWindow
     assert light.lit.isEmpty()
     assert (light.bubble.geometry().center() - window.rect().center()).manhattanLength() < 4
     light.end()
+
+
+def test_that_the_language_can_be_changed_during_the_tour(window: MainWindow) -> None:
+    window.tours.begin()
+    shown, button = window.tours.shown, window.navigation.language_button
+    assert shown is not None
+    before = shown.bubble.title.text()
+    QTest.mouseClick(shown, Qt.MouseButton.LeftButton, pos=button.mapTo(window, button.rect().center()))
+    assert shown.index == 0
+    assert shown.bubble.title.text() != before
+    window.toggle_language()
+    assert shown.bubble.title.text() == before
+    shown.end()

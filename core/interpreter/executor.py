@@ -26,6 +26,7 @@ from core.interpreter.plan import Plan
 from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
 from core.interpreter.serial import reads_data, waits_for_others
+from core.interpreter.shadows.instrument import with_shadows
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
@@ -58,6 +59,8 @@ def execute(
     stores that earlier launches of an addresses-only trace skipped. `size` counts the accesses, and may raise
     TraceTooLarge.
     """
+    if diagnostics is not None and diagnostics.sanitizes:
+        plan = with_shadows(plan)
     memories: list[Memory] = []
     bound = [
         _bind(plan, value, argument, memories)

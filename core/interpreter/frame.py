@@ -13,6 +13,7 @@ from core.contracts.text import Text
 from core.interpreter.address_book import AddressBook
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
+from core.interpreter.shadows.doubts import Doubts
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Lanes
 from core.trace.affine import IntArray
@@ -37,6 +38,7 @@ class Run:
     advance: Callable[[float], None]
     accesses: list[Access] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    doubts: Doubts = field(default_factory=Doubts)
     unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
     size: TraceSize = field(default_factory=TraceSize)
     product_flops: int = 0

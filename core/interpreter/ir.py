@@ -12,6 +12,9 @@ from typing import Any
 
 from core.contracts.text import Text, tr, verbatim
 
+SHADOW = "(shadow)"
+"""The name of the values that `core.interpreter.shadows` adds."""
+
 _INTEGER_BITS = {"i1": 1, "i4": 4, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "index": 64}
 _FLOAT_BITS = {
     "f16": 16,

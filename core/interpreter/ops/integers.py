@@ -85,14 +85,19 @@ def _safe(divisor: torch.Tensor) -> torch.Tensor:
     return torch.where(divisor == 0, torch.ones_like(divisor), divisor)
 
 
+def _or_by_zero(quotient: torch.Tensor, divisor: torch.Tensor, undefined: Any) -> torch.Tensor:
+    """`undefined` where the divisor is 0: quotient 0 and the dividend as remainder, as structured values have it."""
+    return torch.where(divisor == 0, undefined, quotient)
+
+
 @pure("arith.divsi")
 def _divsi(operation: Operation) -> PureFunction:
-    return _binary(operation, _quotient, lambda a, b: torch.div(a, _safe(b), rounding_mode="trunc"))
+    return _binary(operation, _quotient, lambda a, b: _or_by_zero(torch.div(a, _safe(b), rounding_mode="trunc"), b, 0))
 
 
 @pure("arith.remsi")
 def _remsi(operation: Operation) -> PureFunction:
-    return _binary(operation, _remainder, lambda a, b: torch.fmod(a, _safe(b)))
+    return _binary(operation, _remainder, lambda a, b: _or_by_zero(torch.fmod(a, _safe(b)), b, a))
 
 
 @pure("arith.floordivsi")
@@ -156,8 +161,8 @@ def _unsigned(operation: Operation) -> PureFunction:
     """Operands and result are read as unsigned numbers of the declared width."""
     bits = operation.result.type.bits
     functions: dict[str, Callable[[Array, Array], Array]] = {
-        "divui": lambda a, b: a // np.where(b == 0, 1, b).astype(a.dtype),
-        "remui": lambda a, b: a % np.where(b == 0, 1, b).astype(a.dtype),
+        "divui": lambda a, b: np.where(b == 0, 0, a // np.where(b == 0, 1, b).astype(a.dtype)),
+        "remui": lambda a, b: np.where(b == 0, a, a % np.where(b == 0, 1, b).astype(a.dtype)),
         "minui": np.minimum,
         "maxui": np.maximum,
         "shrui": lambda a, b: np.where(b < bits, a >> np.minimum(b, bits - 1).astype(a.dtype), 0),

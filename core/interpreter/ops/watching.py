@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from core.interpreter.frame import Frame
-from core.interpreter.ir import Operation
+from core.interpreter.ir import SHADOW, Operation
 from core.interpreter.values import to_torch
 
 
@@ -19,7 +19,7 @@ def carried_names(operation: Operation) -> list[str]:
     Triton prints block arguments with their variable as a prefix ('%m_i_25'). If it prints '%arg12' instead, the loop's
     own location nests the names, last carried value first.
     """
-    arguments = operation.regions[0].arguments[1:]
+    arguments = [value for value in operation.regions[0].arguments[1:] if value.name != SHADOW]
     nested = operation.location.names[::-1]
     names = []
     for index, argument in enumerate(arguments):

@@ -1,0 +1,238 @@
+"""Adds shadows to a function: operations that make them, move them, and look at them where they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from core.interpreter.ir import SHADOW, Block, Function, Location, Operation, Type, Value
+from core.interpreter.ops.address_only import ACCESS, CHECKED
+from core.interpreter.plan import Plan, plan
+from core.interpreter.serial import is_wait
+from core.interpreter.shadows.births import BIRTHS
+from core.interpreter.shadows.flow import ELEMENTWISE, LINEAR, SHAPES, edges_of, is_elementwise, reached
+from core.interpreter.shadows.operations import (
+    ABSORB,
+    ABSORBING,
+    CLEAN,
+    CONDITION,
+    DOT,
+    LOAD,
+    MERGE,
+    REDUCE,
+    SCAN,
+    SELECT,
+    SINK,
+)
+
+_ACCESSES = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic", "tt.atomic_cas": "atomic"}
+_VALUES = {"tt.store": 1, "tt.atomic_rmw": 1, "tt.atomic_cas": 2}
+"""How many operands after the pointer are values; a mask may follow."""
+
+_GLUON = ("ttg.", "ttng.", "gluon.", "amdg.", "amdgpu.")
+
+
+@lru_cache(maxsize=256)
+def with_shadows(original: Plan) -> Plan:
+    """The plan of the same function with shadows; the plan itself if no doubt can arise. Gluon kernels get none."""
+    function = original.function
+    if any(operation.name.startswith(_GLUON) for operation in function.body.walk()):
+        return original
+    maker = _Maker(function)
+    if not maker.shadowed:
+        return original
+    made = plan(maker.function())
+    return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
+
+
+def _pointer_operands(function: Function) -> list[Value]:
+    return [op.operands[0] for op in function.body.walk() if _kind(op) is not None]
+
+
+def _kind(operation: Operation) -> str | None:
+    """'load', 'store' or 'atomic' for an access, as in a full trace or one of addresses only."""
+    if operation.name == ACCESS:
+        return str(operation.attributes["kind"])
+    name = operation.attributes["operation"] if operation.name == CHECKED else operation.name
+    return _ACCESSES.get(name)
+
+
+def _has_undefined_lanes(operation: Operation) -> bool:
+    """A masked load without `other`."""
+    return operation.name in ("tt.load", CHECKED) and _kind(operation) == "load" and len(operation.operands) == 2
+
+
+class _Maker:
+    """Copies a function; `shadowed` are the slots that a doubt can reach."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._slots = function.slots
+        self._shadows: dict[int, Value] = {}
+        self._clean = self._value(Type("i32"))
+        edges = edges_of(function)
+        linear = [(source, target) for source, target, stays in edges if stays]
+        leading = reached([(b, a) for a, b in linear], [value.slot for value in _pointer_operands(function)])
+        operations = list(function.body.walk())
+        self._constants = {
+            op.result.slot: op.attributes["words"][0] for op in operations if op.name == "arith.constant"
+        }
+        self._names = {value.slot: value.name for value in function.arguments}
+        self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
+        self._births = {op: birth for op in operations if (birth := self._birth(op, leading)) is not None}
+        wrapping = [op.result.slot for op, name in self._births.items() if name == "overflow"]
+        others = [op.result.slot for op, name in self._births.items() if name != "overflow"]
+        others += [op.result.slot for op in operations if _has_undefined_lanes(op)]
+        self.shadowed = reached(linear, wrapping) | reached([(a, b) for a, b, _ in edges], others)
+
+    def function(self) -> Function:
+        first = Operation(CLEAN, (self._clean,), (), {}, (), Location())
+        body = self._block(self._function.body)
+        return replace(self._function, body=Block(body.arguments, (first, *body.operations)), slots=self._slots)
+
+    def _birth(self, operation: Operation, leading: set[int]) -> str | None:
+        """Which check an operation needs; None if it can do no harm."""
+        name, results = operation.name, operation.results
+        if len(results) != 1 or results[0].type.bits == 1:
+            return None
+        if name in ("arith.addi", "arith.subi", "arith.muli", "arith.trunci"):
+            return "overflow" if results[0].slot in leading and results[0].type.bits <= 32 else None
+        if name in ("arith.divsi", "arith.remsi", "arith.divui", "arith.remui"):
+            return None if self._constants.get(operation.operands[1].slot, 0) else "divisor"
+        if name in ("arith.shli", "arith.shrsi", "arith.shrui"):
+            return None if operation.operands[1].slot in self._constants else "shift"
+        return "cast" if name in ("arith.fptosi", "arith.fptoui") else None
+
+    def _value(self, type_: Type) -> Value:
+        self._slots += 1
+        return Value(self._slots - 1, SHADOW, type_)
+
+    def _new(self, value: Value) -> Value:
+        """The shadow that an operation is about to give to `value`."""
+        shadow = self._shadows[value.slot] = self._value(Type("i32", value.type.shape))
+        return shadow
+
+    def _of(self, value: Value) -> Value:
+        return self._shadows.get(value.slot, self._clean)
+
+    def _all(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(map(self._of, values))
+
+    def _news(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(self._new(value) for value in values if value.slot in self.shadowed)
+
+    def _block(self, block: Block, extra: tuple[Value, ...] = (), yielded: Sequence[int] = ()) -> Block:
+        """A block with its shadows. `extra` are more arguments; the shadows of terminator operands `yielded` follow."""
+        operations: list[Operation] = []
+        for operation in block.operations[:-1]:
+            operations += self._operation(operation)
+        end = block.terminator
+        if end.name in ("cf.cond_br", "scf.condition"):
+            operations += self._condition(end, end.operands[:1])
+        end = replace(end, operands=(*end.operands, *(self._of(end.operands[index]) for index in yielded)))
+        return Block((*block.arguments, *extra), (*operations, end))
+
+    def _condition(self, operation: Operation, conditions: Sequence[Value]) -> list[Operation]:
+        shadows = [self._of(value) for value in conditions if value.slot in self._shadows]
+        return [Operation(CONDITION, (), tuple(shadows), {"at": operation}, (), operation.location)] if shadows else []
+
+    def _operation(self, operation: Operation) -> list[Operation]:
+        control = {"scf.for": self._for, "scf.if": self._if, "scf.while": self._while, "tt.call": self._call}
+        if operation.name in control:
+            return control[operation.name](operation)
+        if operation.name == "lanes.blocks":
+            return [replace(operation, regions=tuple(map(self._block, operation.regions)))]
+        before = self._sinks(operation) if _kind(operation) is not None else []
+        return [*before, operation, *self._shadow(operation)]
+
+    def _sinks(self, operation: Operation) -> list[Operation]:
+        pointer, *rest = operation.operands
+        values = rest[: _VALUES.get(operation.attributes.get("operation", operation.name), 0)]
+        mask = rest[len(values) : len(values) + 1]
+        looked = (pointer, *values, *mask)
+        if not any(value.slot in self._shadows for value in looked):
+            return []
+        attributes = {"at": operation, "values": len(values), "dims": pointer.type.dims}
+        return [Operation(SINK, (), (*looked, *self._all(looked)), attributes, (), operation.location)]
+
+    def _shadow(self, operation: Operation) -> list[Operation]:
+        """The operations that make the shadows of an operation's results."""
+        if not any(value.slot in self.shadowed for value in operation.results):
+            return []
+        operands, location = operation.operands, operation.location
+        given, name = self._all(operands), operation.name
+
+        def make(kind: str, values: Sequence[Value], **attributes: Any) -> list[Operation]:
+            results = tuple(map(self._new, operation.results))
+            return [Operation(kind, results, tuple(values), {"at": operation, **attributes}, (), location)]
+
+        if _kind(operation) == "load":
+            return make(LOAD, (*operands[:2], *given[2:3]))
+        if name in SHAPES:
+            results = tuple(map(self._new, operation.results))
+            return [replace(operation, operands=given, results=results)]
+        if name in ("tt.reduce", "tt.scan"):
+            return make(REDUCE if name == "tt.reduce" else SCAN, given)
+        if name == "tt.dot":
+            return make(DOT, given)
+        if not name.startswith(ELEMENTWISE) or not is_elementwise(operation):
+            return []
+        if name == "arith.select":
+            return make(SELECT, (operands[0], *given))
+        made: list[Operation] = []
+        linear = name in LINEAR
+        if any(value.slot in self._shadows for value in operands):
+            absorbs = name in ABSORBING
+            made = make(ABSORB if absorbs else MERGE, (*operands, *given) if absorbs else given, linear=linear)
+        if operation in self._births:
+            older = (made[0].result,) if made else ()
+            birth = BIRTHS[self._births[operation]]
+            names = tuple(self._name(value, operation) for value in operands)
+            made += make(birth, (*operands, operation.result, *older), names=names)
+        return made
+
+    def _name(self, value: Value, operation: Operation) -> str:
+        """The variable that holds an operand; '' for a part of the operation's own expression."""
+        name = self._names.get(value.slot, "")
+        return "" if name in operation.location.names[-1:] else name
+
+    def _for(self, operation: Operation) -> list[Operation]:
+        (body,) = operation.regions
+        carried = [i for i, value in enumerate(body.arguments[1:]) if value.slot in self.shadowed]
+        initial = tuple(self._of(operation.operands[3 + i]) for i in carried)
+        conditions = self._condition(operation, operation.operands[:3])
+        extra = tuple(self._new(body.arguments[1 + i]) for i in carried)
+        inside = self._block(body, extra, carried)
+        results = (*operation.results, *(self._new(operation.results[i]) for i in carried))
+        operands = (*operation.operands, *initial)
+        return [*conditions, replace(operation, operands=operands, results=results, regions=(inside,))]
+
+    def _if(self, operation: Operation) -> list[Operation]:
+        carried = [i for i, value in enumerate(operation.results) if value.slot in self.shadowed]
+        regions = tuple(self._block(region, (), carried) for region in operation.regions)
+        results = (*operation.results, *(self._new(operation.results[i]) for i in carried))
+        return [*self._condition(operation, operation.operands), replace(operation, results=results, regions=regions)]
+
+    def _while(self, operation: Operation) -> list[Operation]:
+        if is_wait(operation):
+            return [operation]  # what it asks comes from memory, and parking reads the loop as it is
+        before, after = operation.regions
+        first = [i for i, value in enumerate(before.arguments) if value.slot in self.shadowed]
+        second = [i for i, value in enumerate(after.arguments) if value.slot in self.shadowed]
+        initial = tuple(self._of(operation.operands[i]) for i in first)
+        asked = self._block(before, tuple(self._new(before.arguments[i]) for i in first), [1 + i for i in second])
+        done = self._block(after, tuple(self._new(after.arguments[i]) for i in second), first)
+        results = (*operation.results, *(self._new(operation.results[i]) for i in second))
+        operands = (*operation.operands, *initial)
+        return [replace(operation, operands=operands, results=results, regions=(asked, done))]
+
+    def _call(self, operation: Operation) -> list[Operation]:
+        (callee,) = operation.regions
+        given = [i for i, value in enumerate(callee.arguments) if value.slot in self.shadowed]
+        returned = [i for i, value in enumerate(operation.results) if value.slot in self.shadowed]
+        operands = (*operation.operands, *(self._of(operation.operands[i]) for i in given))
+        inside = self._block(callee, tuple(self._new(callee.arguments[i]) for i in given), returned)
+        results = (*operation.results, *(self._new(operation.results[i]) for i in returned))
+        return [replace(operation, operands=operands, results=results, regions=(inside,))]

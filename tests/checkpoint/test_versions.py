@@ -128,6 +128,16 @@ def test_that_experts_are_found_in_the_tensor_of_all(architecture: str, experts:
         assert row.relative_rmse == pytest.approx(relative_error(original[name], dtype), rel=1e-6)
 
 
+def test_that_layers_are_counted_by_their_tensors_and_not_by_what_the_file_says(tmp_path: Path) -> None:
+    matrices = [normal_weights(8, HIDDEN, seed=layer) for layer in range(3)]
+    original = {f"model.layers.{layer}.mlp.up_proj.weight": values for layer, values in enumerate(matrices)}
+    stored = {f"blk.{layer}.ffn_up.weight": ("Q8_0", values) for layer, values in enumerate(matrices)}
+    for said in (1, 2**31):
+        file = write_gguf(tmp_path / "a.gguf", stored, block_count=said)
+        rows = rows_of(saved(tmp_path, original), file)
+        assert not [row.why for row in rows.values() if row.why]
+
+
 def test_that_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     original = {
         LAYER + "mlp.up_proj.weight": normal_weights(8, HIDDEN),

@@ -13,6 +13,7 @@ from core.checkpoint.header import StoredTensor
 
 _SUFFIXES = (".weight", ".bias")
 _EXPERT = re.compile(r"(\.experts)\.(\d{1,6})(?=\.)")
+_BLOCK = re.compile(r"blk\.(\d{1,6})\.")
 _HEADS = re.compile(r"blk\.(\d{1,6})\.attn_(q|k)\.weight")
 
 
@@ -65,9 +66,10 @@ class Names:
         return rows // heads if fits and isinstance(heads, int) else 0
 
     def _blocks(self) -> int:
-        """The number of layers, of which no file has more than tensors: the map has entries for each."""
-        blocks = self._metadata.get(f"{self._architecture}.block_count", 0)
-        return min(blocks, len(self._tensors)) if isinstance(blocks, int) and blocks > 0 else 0
+        """The number of layers by the names of the tensors. No file has more than tensors, and the map has entries for
+        each."""
+        numbers = [int(block[1]) for name in self._tensors if (block := _BLOCK.match(name))]
+        return min(max(numbers, default=-1) + 1, len(self._tensors))
 
 
 def _name_map(architecture: str, blocks: int) -> Any:

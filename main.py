@@ -396,6 +396,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             list[str] | None,
             typer.Option(metavar="NAME=A,B,C", help=str(tr("Sweep a parameter; twice for two, 'none' for one point."))),
         ] = None,
+        gpu: Annotated[
+            str,
+            typer.Option(
+                metavar="GPU",
+                help=str(tr("Tile and compile for this GPU, which a file of yours finds where there is none.")),
+            ),
+        ] = "",
         device: Annotated[str, device_option] = "auto",
         insecure: Annotated[bool, insecure_option] = False,
         dry_run: Annotated[
@@ -412,7 +419,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         from core.commands.bench import Options
         from core.commands.bench import bench as run_bench
 
-        options = Options(set_ or [], sweep or [], dry_run, record, check, csv, json)
+        options = Options(set_ or [], sweep or [], dry_run, record, check, csv, json, gpu)
         raise typer.Exit(run_bench(families or [], options, device=target_of(device, insecure=insecure)))
 
     credentials_option = typer.Option(

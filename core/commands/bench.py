@@ -23,6 +23,7 @@ from core.engine.addresses import SchedulerAddress, Target, target_of
 from core.families import FAMILIES
 from core.families import family as find_family
 from core.files import reason_of, write_whole
+from core.hardware.gpus import gpu_called
 from core.recordings import document
 from core.recordings.changes import Regressions, matching, regressions
 from core.recordings.rows import rows_of
@@ -45,6 +46,8 @@ class Options:
     check: Path | None = None
     csv: Path | None = None
     as_json: bool = False
+    gpu: str = ""
+    """The GPU that kernels are tiled for, and that a file finds, where there is none: an id, or its beginning."""
 
 
 def bench(families: Sequence[str], options: Options, *, device: Target) -> int:
@@ -100,12 +103,14 @@ def comparisons(
     names = families or ([] if baseline is None else [run.family for run in baseline if run.family != OWN_FILE])
     size = {"size": FULL} if on_gpu or options.dry_run else {}
     dry = {"checked": False, "timed": False} if options.dry_run else {}
+    kind = {"gpu": gpu_called(options.gpu).id} if options.gpu else {}
     for name in names or FAMILIES:
         where = _where(name)
         params, values = _assigned(options.assignments, where["family"])
         known = None if baseline is None else _recorded(baseline, where)
         sweeps = dict(zip(("sweep", "second_sweep"), options.sweeps, strict=False))
-        given = {**size, **sweeps, **dry, **params, **where, **values}
+        virtual = {"virtual_gpu": True} if options.gpu and where["family"] == OWN_FILE else {}
+        given = {**size, **sweeps, **dry, **kind, **virtual, **params, **where, **values}
         if known is None or sweeps or values:
             yield CompareParams.parse(given)
         else:

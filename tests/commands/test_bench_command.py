@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from core.commands import bench as bench_module
 from core.commands.bench import Options, comparisons
@@ -399,3 +400,49 @@ def test_that_shared_points_are_those_of_one_worker(engine: Engine) -> None:
 def test_that_the_only_family_that_is_refused_is_bad_input() -> None:
     with pytest.raises(TilescopeError, match="no such file"):
         session(FakeRun(events.Failed(tr("no such file"), invalid_input=True))).run([CompareParams()])
+
+
+ON_CUDA = """
+import torch, triton, triton.language as tl
+
+DEVICE = triton.runtime.driver.active.get_active_torch_device()
+SWEEP = {"n": [64]}
+
+@triton.jit
+def kernel(x, y, N: tl.constexpr):
+    tl.store(y + tl.arange(0, N), tl.load(x + tl.arange(0, N)) * 2)
+
+def inputs(n, device):
+    assert device == "cuda:0"
+    return torch.randn(n, device="cuda")
+
+def reference(x):
+    return x * 2
+
+def impl_triton(x):
+    y = torch.empty(x.shape, device=DEVICE)
+    kernel[(1,)](x, y, N=x.numel())
+    return y
+
+def impl_torch(x):
+    return x + x.cuda()
+
+def impl_mixed(x):
+    return x * torch.full(x.shape, 2.0)
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a real one")
+def test_that_a_file_finds_the_gpu_that_is_named_and_is_not_timed(bench: Command, tmp_path: Path) -> None:
+    path = tmp_path / "on_cuda.py"
+    path.write_text(ON_CUDA)
+
+    outcome = bench(str(path), "--gpu", "h100", "--set", "compiled=false", "--json")
+
+    assert outcome.returncode == 0, outcome.stderr
+    (run,) = json.loads(outcome.stdout)["runs"]
+    found = {each["impl"]: each for each in run["points"][0]["outcomes"]}
+    assert all(each["time_ms"] is None for each in found.values())
+    assert found["impl_triton"]["traced"]["read_bytes"] == 4 * 64
+    assert found["impl_torch"]["passed"]
+    assert "Expected all tensors to be on the same device" in str(found["impl_mixed"]["reason"])

@@ -148,6 +148,15 @@ class CompareParams(Params):
         help=tr("The GPU that kernels are tiled, compiled and modelled for where there is none."),
         group=tr("Kernels"),
     )
+    virtual_gpu: bool = switch(
+        False,
+        label=tr("Virtual GPU"),
+        help=tr(
+            "Without a GPU here, a file of your own finds the GPU above in host memory: device is cuda, and nothing is "
+            "timed."
+        ),
+        group=tr("Kernels"),
+    )
     seed: int = number(
         0, minimum=0, maximum=2**31 - 1, label=tr("Seed"), help=tr("Seed of the random inputs."), group=tr("Inputs")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from core.families.running.problem import DTYPES, build
 from core.topics.compare.experiment.facts import model_gpu, run_of
 from core.topics.compare.experiment.metrics import messages, metrics
 from core.topics.compare.experiment.points import Build, PointRunner
+from core.topics.compare.experiment.virtual import Surroundings, surroundings, timed
 from core.topics.compare.params import CompareParams
 from core.topics.compare.plan import Plan, plan
 from core.topics.compare.result import CompareResult
@@ -46,9 +47,11 @@ def run(params: CompareParams, device: str) -> ExperimentRun:
         run=run_of(planned, torch_device, hashlib.sha256(text.encode()).hexdigest() if text else ""),
     )
     builder = ResultBuilder(result)
-    notices = () if planned.source is None else _notices(planned.source)
+    found = surroundings(planned, torch_device)
+    settings = timed(params, found)
     done = 0.0
-    if params.timed and params.checked:
+    notices = () if planned.source is None else _notices(planned.source, found)
+    if settings.timed and settings.checked:
         dtype = planned.points[0].cost.dtype
         measured = yield from phase(
             0.0,
@@ -58,13 +61,16 @@ def run(params: CompareParams, device: str) -> ExperimentRun:
         _add(builder, notices, ceilings=measured)
         yield Partial(builder.result)
         done = _CEILINGS_SHARE
-    with _building(planned, torch_device) as building:
-        runner = PointRunner(params, planned.contenders, building, torch_device, model_gpu(planned, torch_device))
+    with _building(planned, found) as building:
+        kind = model_gpu(planned, torch_device)
+        runner = PointRunner(settings, planned.contenders, building, torch_device, kind, virtual_gpu=found.gpu)
         each = (1.0 - done) / len(planned.points)
         for index, planned_point in enumerate(planned.points):
             start = done + index * each
-            point = yield from phase(start, start + each, partial(runner.run, planned_point))
+            work = found.inside(partial(runner.run, planned_point))
+            point = yield from phase(start, start + each, work)
             assert builder.result.run is not None
+            notices = () if planned.source is None else _notices(planned.source, found)
             _add(builder, notices, points=(*builder.result.run.points, point))
             yield Partial(builder.result)
     return builder.result
@@ -77,17 +83,20 @@ def _add(builder: ResultBuilder[CompareResult], notices: tuple[Message, ...], **
     builder.add(metrics(grown), run=grown, messages=(*notices, *messages(grown)))
 
 
-def _notices(source: Source) -> tuple[Message, ...]:
-    return tuple(Message("notice", text) for text in own_file.notices(source))
+def _notices(source: Source, found: Surroundings) -> tuple[Message, ...]:
+    return tuple(Message("notice", text) for text in (*own_file.notices(source), *found.notices))
 
 
 @contextmanager
-def _building(planned: Plan, device: torch.device) -> Iterator[Build]:
+def _building(planned: Plan, found: Surroundings) -> Iterator[Build]:
     """What makes the problem of a case; the user's file stays imported until the block ends."""
     assert planned.family is not None
     if planned.source is None:
         family, seed = planned.family, planned.params.seed
-        yield lambda case: build(family, case, seed, device)
+        yield lambda case: build(family, case, seed, found.device)
         return
-    with own_file.opened(planned.source, planned.contenders, planned.params.seed, device) as opened:
-        yield opened.problem
+    with ExitStack() as stack:
+        with found.entered():
+            opened = own_file.opened(planned.source, planned.contenders, planned.params.seed, found.device)
+            file = stack.enter_context(opened)
+        yield file.problem

@@ -49,9 +49,11 @@ def trace(
     addresses_only: bool,
     progress: ProgressCallback,
     prepare: Callable[[], object] | None = None,
+    virtual_gpu: Gpu | None = None,
 ) -> TracedRun:
-    """Run a contender under the tracer, tiled as on `gpu`; what it launches in `prepare` is not counted. Raises what it
-    raises, and TilescopeError where it launches nothing that can be traced."""
+    """Run a contender under the tracer, tiled as on `gpu`; what it launches in `prepare` is not counted. `virtual_gpu`
+    is the one that its code finds. Raises what it raises, and TilescopeError where it launches nothing that can be
+    traced."""
 
     def emulated() -> AbstractContextManager[Tracer]:
         return intercept(
@@ -59,6 +61,7 @@ def trace(
             progress=progress,
             addresses_only=addresses_only,
             trace_limit_bytes=TRACE_LIMIT_BYTES,
+            gpu=virtual_gpu,
         )
 
     with choosing_for(gpu.target):

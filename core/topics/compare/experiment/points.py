@@ -45,6 +45,8 @@ class PointRunner:
     build: Build
     device: torch.device
     gpu: Gpu
+    virtual_gpu: Gpu | None = None
+    """The one that the code finds where there is none."""
     _conditions: Conditions = field(default_factory=Conditions)
 
     def run(self, planned: PlannedPoint, progress: ProgressCallback) -> Point:
@@ -125,7 +127,13 @@ class PointRunner:
         addresses_only = on_gpu or not checks or point.flops > kernels.MOST_EMULATED_FLOPS
         try:
             traced = kernels.trace(
-                run, self.gpu, point.dtype, addresses_only=addresses_only, progress=progress, prepare=prepare
+                run,
+                self.gpu,
+                point.dtype,
+                addresses_only=addresses_only,
+                progress=progress,
+                prepare=prepare,
+                virtual_gpu=self.virtual_gpu,
             )
         except Exception as error:
             if on_gpu and checks:

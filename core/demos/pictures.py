@@ -92,7 +92,7 @@ NAMEABLE: Mapping[str, Nameable] = {
     "kernel-lab": _page(
         ("source", "map", "tensor", "programs", "findings"),
         ("file", "tensor", "program", "access", "launch"),
-        findings_view=("lines", "faults", "changes", "configs"),
+        findings_view=("lines", "totals", "faults", "changes", "configs"),
         programs_view=("grid", "reuse", "working-set"),
     ),
 }

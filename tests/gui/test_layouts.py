@@ -21,7 +21,7 @@ from tests.gui.text_walk import pictures_of
 CODES = (*language.LANGUAGES, language.PSEUDO)
 NAVIGATION_IN_PSEUDO = (language.PSEUDO, "gui/window/navigation.py")
 """It is as wide as its titles need in the languages that there are, and shortens longer ones."""
-MAKES_ROOM_IN_PSEUDO = ("decoder", "lora", "masks", "training", "compare")
+MAKES_ROOM_IN_PSEUDO = ("decoder", "lora", "masks", "training", "compare", "kernel-lab")
 """Their sentences take a third line, and their tabs more than their share, in a language that is a third longer."""
 SMALL, LARGE = (1280, 720), (1600, 1000)
 

@@ -18,7 +18,7 @@ from core.topics.kernel_lab import TOPIC, analysis
 from core.topics.kernel_lab.html_report import MOST_LAUNCHES, as_html
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.report import as_json, report, schema
-from core.topics.kernel_lab.result import KernelLabResult, Printed, TracedFile
+from core.topics.kernel_lab.result import ConfigRow, KernelLabResult, Printed, TracedFile
 from core.topics.kernel_lab.wording import kind_of_trace
 from core.trace.file import load, save
 from tests.gui.pages.kernel_lab.lab_result import SOURCE, lab_launch, lab_result
@@ -205,6 +205,16 @@ def test_that_the_tables_fit_the_terminal_and_numbers_are_whole(
         (load,) = (line for line in lines if line.lstrip().startswith("8  load x_ptr"))
         assert load.split()[-1 - (columns >= 110)] == "1×"
         assert ("x = tl.load(x_ptr" in load) == (columns >= 100)
+
+
+def test_that_the_page_compares_all_configurations_that_were_tried(result: KernelLabResult) -> None:
+    tried = ConfigRow("copy_kernel", 1, "BLOCK=32", True, True, 1000, 2000, 3000, 0, 8, 0, 0.0)
+    refused = ConfigRow("copy_kernel", 2, "BLOCK=<7>", False, False, problem=tr("no power of two"))
+    text = as_html(replace(result, configs=(tried, refused)))
+    section = text.partition("<h2>Configurations of copy_kernel")[2].partition("</section>")[0]
+    assert [section.count(each) for each in ("BLOCK=32", "1.00 kB", "2.00 kB", "3.00 kB")] == [1, 1, 1, 1]
+    assert "BLOCK=&lt;7&gt; <small>no power of two</small>" in section
+    assert "Configurations of" not in as_html(replace(result, configs=(replace(tried, kept=None),)))
 
 
 def test_that_a_page_of_many_launches_stays_small(result: KernelLabResult) -> None:

@@ -6,7 +6,6 @@ Whatever comes from the user's file (names, code, output) is escaped, and unsafe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from string import Template
 
@@ -17,8 +16,22 @@ from core.contracts.text import Text, tr, tr_in, tr_plural
 from core.files import reason_of, write_whole
 from core.format import format_quantity
 from core.installation import ROOT
-from core.outside import cleaned, shown_name
+from core.outside import shown_name
 from core.topics.kernel_lab import wording
+from core.topics.kernel_lab.html_configs import config_tables
+from core.topics.kernel_lab.html_pieces import (
+    cell,
+    code_cell,
+    note,
+    number,
+    safe,
+    section,
+    share_cell,
+    shown,
+    size,
+    table,
+    table_row,
+)
 from core.topics.kernel_lab.result import KernelLabResult, file_name
 from core.trace.tables import LaunchRow, LineRow, SectorRow
 from core.trace.totals import KernelTotal, LineTotal
@@ -28,7 +41,7 @@ TEMPLATE = ROOT / "resources" / "reports" / "trace.html"
 MOST_LAUNCHES = 200
 """Launches whose lines are on the page; the table of launches has all of them."""
 
-_MOST_NAME, _MOST_CODE = 200, 400
+_MOST_CODE = 400
 
 
 def write_html(path: Path, result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]]) -> None:
@@ -52,23 +65,24 @@ def as_html(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]] =
     kind = wording.kind_of_trace(result)
     code = _Code(result)
     sections = [
-        *(_note(wording.fault(row), "fault" if row.severity == "fault" else "notice") for row in result.faults),
-        *(_note(message.text, "notice") for message in result.messages),
-        _section(tr("Kernels and their lines, the heaviest first"), _kernels(result.kernel_totals, code)),
-        _section(tr("Tensors, the heaviest first"), _tensors(result)),
-        _section(tr("Launches"), _launches(result), *_each_launch(result, code)),
-        _section(tr("Claims"), _claims(findings)) if findings else "",
-        _section(tr("Output"), *(_printed(row.stream, row.text) for row in result.log)) if result.log else "",
+        *(note(wording.fault(row), "fault" if row.severity == "fault" else "notice") for row in result.faults),
+        *(note(message.text, "notice") for message in result.messages),
+        section(tr("Kernels and their lines, the heaviest first"), _kernels(result.kernel_totals, code)),
+        section(tr("Tensors, the heaviest first"), _tensors(result)),
+        *config_tables(result.configs),
+        section(tr("Launches"), _launches(result), *_each_launch(result, code)),
+        section(tr("Claims"), _claims(findings)) if findings else "",
+        section(tr("Output"), *(_printed(row.stream, row.text) for row in result.log)) if result.log else "",
     ]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         language=language.current(),
-        title=_safe(_target(result)),
-        place=_safe(str(tr("{place}: {kind}", place=place, kind=kind) if kind else place)),
+        title=safe(_target(result)),
+        place=safe(str(tr("{place}: {kind}", place=place, kind=kind) if kind else place)),
         tiles="\n".join(
-            f"<div><dt>{_safe(str(name))}</dt><dd>{_safe(value)}</dd></div>" for name, value in _tiles(result)
+            f"<div><dt>{safe(str(name))}</dt><dd>{safe(value)}</dd></div>" for name, value in _tiles(result)
         ),
         main="\n".join(sections),
-        footer=_safe(", ".join(f"{name} {version}" for name, version in environment.versions.items())),
+        footer=safe(", ".join(f"{name} {version}" for name, version in environment.versions.items())),
     )
 
 
@@ -82,9 +96,9 @@ def _tiles(result: KernelLabResult) -> list[tuple[Text, str]]:
     return [
         (tr("launches"), f"{len(result.launches):,}"),
         (tr("kernels"), f"{len(result.kernel_totals):,}"),
-        (tr("read"), _bytes(sum(row.read_bytes for row in result.launches))),
-        (tr("written"), _bytes(sum(row.written_bytes for row in result.launches))),
-        (tr("distinct, per launch"), _bytes(sum(row.unique_bytes for row in result.launches))),
+        (tr("read"), size(sum(row.read_bytes for row in result.launches))),
+        (tr("written"), size(sum(row.written_bytes for row in result.launches))),
+        (tr("distinct, per launch"), size(sum(row.unique_bytes for row in result.launches))),
         (tr("faults"), f"{sum(row.severity == 'fault' for row in result.faults):,}"),
     ]
 
@@ -108,48 +122,48 @@ def _kernels(kernels: Sequence[KernelTotal], code: _Code) -> str:
     def rows() -> Iterator[str]:
         for kernel in kernels:
             count = wording.times_launched(kernel.launches)
-            place = _name(f"{file_name(kernel.file)}:{kernel.first_line}")
-            name = f"{_name(kernel.function)} <small>{_safe(str(count))}</small>"
-            yield _row([_cell(name), _cell(place, "code"), *_shares(kernel)], "kernel")
+            place = shown(f"{file_name(kernel.file)}:{kernel.first_line}")
+            name = f"{shown(kernel.function)} <small>{safe(str(count))}</small>"
+            yield table_row([cell(name), cell(place, "code"), *_shares(kernel)], "kernel")
             for line in kernel.lines:
                 where = str(line.line) if line.file == kernel.file else f"{file_name(line.file)}:{line.line}"
-                access = f"{_name(where)} &nbsp;{line.kind} {_name(line.tensor)}"
-                yield _row([_cell(access), _code_cell(code.of(line.file, line.line)), *_shares(line)])
+                access = f"{shown(where)} &nbsp;{line.kind} {shown(line.tensor)}"
+                yield table_row([cell(access), code_cell(code.of(line.file, line.line)), *_shares(line)])
 
     titles = [tr("kernel, and its lines"), tr_in("column", "source"), tr("share"), tr("read"), tr("written")]
     titles += [tr("distinct"), tr("reuse"), tr("masked"), tr("sectors")]
-    return _table(titles, rows(), names=2)
+    return table(titles, rows(), names=2)
 
 
 def _shares(row: KernelTotal | LineTotal) -> list[str]:
     kind = row.kind if isinstance(row, LineTotal) else ""
     return [
-        _share(row.share),
-        _number("" if kind == "store" else _bytes(row.read_bytes)),
-        _number("" if kind == "load" else _bytes(row.written_bytes)),
-        _number(_bytes(row.unique_bytes)),
-        _number(format_quantity(row.reuse, "x")),
-        _number(f"{row.masked_share:.1%}"),
-        _number("" if row.sector_share is None else f"{row.sector_share:.1%}"),
+        share_cell(row.share),
+        number("" if kind == "store" else size(row.read_bytes)),
+        number("" if kind == "load" else size(row.written_bytes)),
+        number(size(row.unique_bytes)),
+        number(format_quantity(row.reuse, "x")),
+        number(f"{row.masked_share:.1%}"),
+        number("" if row.sector_share is None else f"{row.sector_share:.1%}"),
     ]
 
 
 def _tensors(result: KernelLabResult) -> str:
     rows = (
-        _row(
+        table_row(
             [
-                _cell(_name(", ".join(row.names))),
-                _cell(_name(file_name(row.made_at)), "code"),
-                _cell(_name(f"{row.dtype} {row.shape}"), "code"),
-                _share(row.share),
-                *map(_number, (_bytes(row.read_bytes), _bytes(row.written_bytes), _bytes(row.size_bytes))),
-                _number(f"{row.launches:,}"),
+                cell(shown(", ".join(row.names))),
+                cell(shown(file_name(row.made_at)), "code"),
+                cell(shown(f"{row.dtype} {row.shape}"), "code"),
+                share_cell(row.share),
+                *map(number, (size(row.read_bytes), size(row.written_bytes), size(row.size_bytes))),
+                number(f"{row.launches:,}"),
             ]
         )
         for row in result.tensor_totals
     )
     titles = [tr("tensor"), tr("made at"), tr("type and shape"), tr("share"), tr("read"), tr("written"), tr("size")]
-    return _table([*titles, tr("launches")], rows, names=3)
+    return table([*titles, tr("launches")], rows, names=3)
 
 
 def _launches(result: KernelLabResult) -> str:
@@ -158,20 +172,20 @@ def _launches(result: KernelLabResult) -> str:
         if tensor.argument:
             arguments.setdefault(tensor.launch, []).append(f"{tensor.tensor} = {tensor.argument}")
     rows = (
-        _row(
+        table_row(
             [
-                _number(str(row.launch + 1)),
-                _cell(_name(row.function)),
-                _cell(_safe(row.grid.replace(" x ", " × "))),
-                _code_cell(file_name(row.launched_at)),
-                _code_cell(", ".join(arguments.get(row.launch, []))),
-                *map(_number, (_bytes(row.read_bytes), _bytes(row.written_bytes), _bytes(row.unique_bytes))),
+                number(str(row.launch + 1)),
+                cell(shown(row.function)),
+                cell(safe(row.grid.replace(" x ", " × "))),
+                code_cell(file_name(row.launched_at)),
+                code_cell(", ".join(arguments.get(row.launch, []))),
+                *map(number, (size(row.read_bytes), size(row.written_bytes), size(row.unique_bytes))),
             ]
         )
         for row in result.launches
     )
     titles = [tr_in("column", "number"), tr_in("column", "launch"), tr_in("column", "grid"), tr("launched at")]
-    return _table([*titles, tr("arguments"), tr("read"), tr("written"), tr("distinct")], rows, first=1, names=4)
+    return table([*titles, tr("arguments"), tr("read"), tr("written"), tr("distinct")], rows, first=1, names=4)
 
 
 def _each_launch(result: KernelLabResult, code: _Code) -> Iterator[str]:
@@ -183,7 +197,7 @@ def _each_launch(result: KernelLabResult, code: _Code) -> Iterator[str]:
         yield _launch(launch, lines.get(launch.launch, []), shares, code)
     hidden = len(result.launches) - MOST_LAUNCHES
     if hidden > 0:
-        yield _note(
+        yield note(
             tr_plural(
                 "{count:,} more launch is only in the table above; --json has its lines.",
                 "{count:,} more launches are only in the table above; --json has their lines.",
@@ -195,17 +209,17 @@ def _each_launch(result: KernelLabResult, code: _Code) -> Iterator[str]:
 
 def _launch(launch: LaunchRow, lines: Iterable[LineRow], shares: Mapping[_Place, float], code: _Code) -> str:
     rows = (
-        _row(
+        table_row(
             [
-                _cell(f"{_name(f'{file_name(row.file)}:{row.line}')} &nbsp;{row.kind} {_name(row.tensor)}"),
-                _code_cell(code.of(row.file, row.line)),
-                _number(f"{row.accesses:,}"),
-                _number("" if row.kind == "store" else _bytes(row.bytes)),
-                _number("" if row.kind == "load" else _bytes(row.bytes)),
-                _number(_bytes(row.unique_bytes)),
-                _number(format_quantity(row.reuse, "x")),
-                _number(f"{row.masked_share:.1%}"),
-                _number(f"{shares[_place(row)]:.1%}" if _place(row) in shares else ""),
+                cell(f"{shown(f'{file_name(row.file)}:{row.line}')} &nbsp;{row.kind} {shown(row.tensor)}"),
+                code_cell(code.of(row.file, row.line)),
+                number(f"{row.accesses:,}"),
+                number("" if row.kind == "store" else size(row.bytes)),
+                number("" if row.kind == "load" else size(row.bytes)),
+                number(size(row.unique_bytes)),
+                number(format_quantity(row.reuse, "x")),
+                number(f"{row.masked_share:.1%}"),
+                number(f"{shares[_place(row)]:.1%}" if _place(row) in shares else ""),
             ]
         )
         for row in lines
@@ -214,7 +228,7 @@ def _launch(launch: LaunchRow, lines: Iterable[LineRow], shares: Mapping[_Place,
     head = f"{launch.launch + 1}  {launch.function}: {wording.totals_of_launch(launch)}{config}"
     titles = [tr_in("column", "line"), tr_in("column", "source"), tr("accesses"), tr("read"), tr("written")]
     titles += [tr("distinct"), tr("reuse"), tr("masked"), tr("sectors")]
-    return f"<details><summary>{_safe(shown_name(head, _MOST_CODE))}</summary>{_table(titles, rows, names=2)}</details>"
+    return f"<details><summary>{safe(shown_name(head, _MOST_CODE))}</summary>{table(titles, rows, names=2)}</details>"
 
 
 _Place = tuple[int, str, int, str, str]
@@ -226,78 +240,18 @@ def _place(row: LineRow | SectorRow) -> _Place:
 
 def _claims(findings: Sequence[tuple[Claim, Finding]]) -> str:
     rows = (
-        _row(
+        table_row(
             [
-                _cell(_safe(str(claim.statement))),
-                _cell(_safe(str(finding.verdict.label))),
-                _cell(_safe(str(finding.evidence))),
+                cell(safe(str(claim.statement))),
+                cell(safe(str(finding.verdict.label))),
+                cell(safe(str(finding.evidence))),
             ]
         )
         for claim, finding in findings
     )
-    return _table([tr("claim"), tr("verdict"), tr("evidence")], rows, names=3)
+    return table([tr("claim"), tr("verdict"), tr("evidence")], rows, names=3)
 
 
 def _printed(stream: str, text: str) -> str:
-    shown = _safe(text.rstrip())
-    return f'<details><summary>{_safe(stream)}</summary><div class="wide"><pre>{shown}</pre></div></details>'
-
-
-# Pieces of HTML
-
-
-def _section(title: Text, *parts: str) -> str:
-    return f"<section>\n<h2>{_safe(str(title))}</h2>\n" + "\n".join(parts) + "\n</section>"
-
-
-def _table(titles: Sequence[Text], rows: Iterable[str], *, first: int = 0, names: int = 1) -> str:
-    """A table that scrolls sideways where it is wider than the screen; the columns from `first` on hold names."""
-    named = range(first, first + names)
-    heads = "".join(_head(str(title), "name" if index in named else "") for index, title in enumerate(titles))
-    head, body = f"<thead><tr>{heads}</tr></thead>", "\n".join(rows)
-    return f'<div class="wide" tabindex="0"><table>\n{head}\n<tbody>\n{body}\n</tbody></table></div>'
-
-
-def _head(title: str, kind: str) -> str:
-    return f'<th scope="col"{_class(kind)}>{_safe(title)}</th>'
-
-
-def _row(cells: Iterable[str], kind: str = "") -> str:
-    return f"<tr{_class(kind)}>{''.join(cells)}</tr>"
-
-
-def _class(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""
-
-
-def _cell(content: str, kind: str = "") -> str:
-    """A cell of text; `content` is escaped already."""
-    return f"<td{_class(' '.join(filter(None, ('name', kind))))}>{content}</td>"
-
-
-def _code_cell(code: str) -> str:
-    return f'<td class="code">{_safe(shown_name(code, _MOST_CODE))}</td>'
-
-
-def _number(text: str) -> str:
-    return f"<td>{_safe(text)}</td>"
-
-
-def _share(share: float) -> str:
-    return f'<td class="share" style="--share: {share:.1%}">{share:.1%}</td>'
-
-
-def _note(text: Text, kind: str) -> str:
-    return f'<p class="{kind}">{_safe(str(text))}</p>'
-
-
-def _name(text: str) -> str:
-    return _safe(shown_name(text, _MOST_NAME))
-
-
-def _safe(text: str) -> str:
-    return escape(cleaned(text))
-
-
-def _bytes(count: float) -> str:
-    return format_quantity(count, "bytes")
+    shown = safe(text.rstrip())
+    return f'<details><summary>{safe(stream)}</summary><div class="wide"><pre>{shown}</pre></div></details>'

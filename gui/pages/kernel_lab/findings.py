@@ -1,4 +1,4 @@
-"""The card with the lists of a run: traffic per line, faults, and the differences from the run pinned as A."""
+"""The card with the lists of a run: traffic per line, totals, faults, and the differences from the run pinned as A."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from core.topics.kernel_lab.result import ConfigRow, KernelLabResult
 from core.topics.kernel_lab.wording import kind_of_fault
 from core.trace.tables import FaultRow, LineRow
 from gui.pages.kernel_lab.configs import CONFIG_COLUMNS, NO_CONFIGS
+from gui.pages.kernel_lab.totals import NO_TOTALS, TOTAL_COLUMNS, Total, place_of, total_key, totals_of
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
 from gui.widgets.switcher import Switcher
 
-_FAULTS, _CHANGES = 1, 2
+_FAULTS, _CHANGES = 2, 3
 _NO_LINES = tr("The traffic of each source line is listed here.")
 _NO_FAULTS_YET = tr("What is wrong with the kernels is listed here.")
 _NO_PIN = tr("Pin a run as A, then run again to see the differences in bytes here.")
@@ -133,12 +134,14 @@ class Findings(Switcher):
     def __init__(self, parent: QWidget | None = None) -> None:
         place = attrgetter("file", "line")
         self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
+        self.totals: RecordTable[Total] = RecordTable(TOTAL_COLUMNS, total_key, NO_TOTALS)
         self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
         self.configs: RecordTable[ConfigRow] = RecordTable(CONFIG_COLUMNS, attrgetter("function", "number"), NO_CONFIGS)
         super().__init__(
             [
                 ("lines", tr("Lines"), self.lines),
+                ("totals", tr("Totals"), self.totals),
                 ("faults", tr("Faults"), self.faults),
                 ("changes", tr("A/B"), self.changes),
                 ("configs", tr("Configs"), self.configs),
@@ -148,6 +151,7 @@ class Findings(Switcher):
         )
         self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
+        self.totals.picked.connect(lambda row: self.picked.emit(place_of(row)))
         self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.changes.picked.connect(self._on_change)
         self.configs.picked.connect(lambda row: self.config_chosen.emit(row.number))
@@ -161,7 +165,8 @@ class Findings(Switcher):
             self.show_picture(_FAULTS)
 
     def list_run(self, result: KernelLabResult) -> None:
-        """List the faults of a run and its differences from A, behind whichever list is in front."""
+        """List the totals and faults of a run and its differences from A, behind whichever list is in front."""
+        self.totals.set_rows(totals_of(result))
         self.show_faults(result)
         self.configs.set_rows(result.configs, tr("No autotuned kernel was launched."))
         if self.pinned is not None and result is not self.pinned:
@@ -177,6 +182,7 @@ class Findings(Switcher):
     def clear(self) -> None:
         """Reset to the state before a run; A stays pinned."""
         self.lines.set_rows([])
+        self.totals.set_rows([])
         self.faults.set_rows([], _NO_FAULTS_YET)
         self.configs.set_rows([], NO_CONFIGS)
         self.changes.set_rows([], _NO_PIN if self.pinned is None else _IS_PIN)

@@ -52,8 +52,8 @@ _PROGRAM_HELP = tr(
     "of each size. Working set: distinct bytes over the course of the accesses."
 )
 _FINDINGS_HELP = tr(
-    "Traffic per source line, and what is wrong with the kernels. Pin a run as A to compare the next run with it: "
-    "bytes per tensor and per line."
+    "Traffic per source line of a launch, totals over all launches, and what is wrong with the kernels. Pin a run as A "
+    "to compare the next run with it: bytes per tensor and per line."
 )
 
 

@@ -95,7 +95,29 @@ def test_that_a_run_shows_its_bytes_beside_the_lines(traced: KernelLabPage) -> N
     assert not any(plot.is_empty for plot in (traced.views.map, traced.views.grid, traced.views.heatmap))
     assert not any(plot.is_empty for plot in (traced.views.reuse, traced.views.working_set))
     assert traced.source.function == "copy_kernel"
-    assert traced.findings.index == 1, "faults come to the front"
+    assert traced.findings.index == 2, "faults come to the front"
+
+
+def test_that_totals_list_each_kernel_and_its_lines_over_all_launches(
+    page: KernelLabPage, kernel: Path, qtbot: Any
+) -> None:
+    result = lab_result(kernel)
+    twice = tuple(replace(row, launch=launch) for launch in (0, 1) for row in result.launches)
+    lines = tuple(replace(row, launch=launch) for launch in (0, 1) for row in result.line_traffic)
+    page.present(replace(result, launches=twice, line_traffic=lines), {})
+    settle(page, qtbot)
+    totals = page.findings.totals
+    names = [totals.model.columns[0].text(row).split() for row in totals.rows]
+    assert names[0] == ["copy_kernel", "2", "launches"]
+    assert sorted(names[1:]) == [[str(LOAD_LINE), "load", "x_ptr"], [str(STORE_LINE), "store", "y_ptr"]]
+    assert totals.rows[0].written_bytes == sum(row.written_bytes for row in twice)
+    totals.view.selectRow(2)
+    totals.view.activated.emit(totals.view.currentIndex())
+    selected = totals.rows[2]
+    assert page.selection.selection.get("line") == selected.line
+    assert page.selection.selection.get("tensor") == selected.tensor
+    page.findings.clear()
+    assert totals.is_empty
 
 
 def test_that_a_line_is_selected_everywhere(traced: KernelLabPage, kernel: Path, qtbot: Any) -> None:

@@ -23,7 +23,8 @@ from gui.widgets.keyboard_nav import STEPS, keeps_arrows
 from gui.widgets.legend import Entry, Legend
 from gui.zoom import Px
 
-_MIN_LEFT_PX, _RIGHT_PX, _AXIS_PX, _GAP_PX = Px(84), Px(10), Px(17), Px(9)
+_RIGHT_PX, _AXIS_PX, _GAP_PX = Px(10), Px(17), Px(9)
+_LONGEST_FIGURE = "-8.88e-08"
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _ROW_NAMES, _TRIPLET = (tr("importance"), tr("components"), tr("value E")), tr("triplet")
@@ -230,7 +231,8 @@ class _Bars(Canvas):
         high = max(float(known.max(initial=0.0)), line if np.isfinite(line) else 0.0)
         low = float(known.min(initial=0.0))
         painter.setPen(QColor(theme.muted))
-        name_box = QRectF(2, box.top(), box.left() - 8, box.height())
+        name_box = QRectF(2, box.top(), self._name_px(), box.height())
+        figures_left, line_px = 2 + self._name_px(), self.fontMetrics().height()
         if not known.size or high == low:
             painter.drawText(name_box, _RIGHT, name)
             painter.drawText(box, _CENTRE, "0" if known.size else str(tr("no score at this step")))
@@ -239,13 +241,11 @@ class _Bars(Canvas):
         def y_of(value: float) -> float:
             return box.bottom() - (value - low) / (high - low) * box.height()
 
-        slim = name_box.adjusted(0, 0, 0, -box.height() * 0.4) if low == 0 else name_box
-        painter.drawText(QRectF(2, box.top() - 4, box.left() - 8, 14), _RIGHT, short_quantity(float(f"{high:.2g}")))
-        painter.drawText(slim.adjusted(0, 8, 0, 8) if low == 0 else name_box, _RIGHT, name)
-        if low < 0:
-            painter.drawText(
-                QRectF(2, box.bottom() - 9, box.left() - 8, 14), _RIGHT, short_quantity(float(f"{low:.2g}"))
-            )
+        # Beside the name, since a low card has no room for both above each other.
+        painter.drawText(name_box, _RIGHT, name)
+        for value, middle in ((high, box.top() + 3), *([(low, box.bottom() - 2)] if low < 0 else [])):
+            place = QRectF(figures_left, middle - line_px / 2, box.left() - 6 - figures_left, line_px)
+            painter.drawText(place, _RIGHT, short_quantity(float(f"{value:.2g}")))
         bar_px = self._slot_px() * 0.76 / len(values)
         for part, column in enumerate(values):
             for index in np.flatnonzero(np.isfinite(column)).tolist():
@@ -263,7 +263,7 @@ class _Bars(Canvas):
     def _numbers(self, painter: QPainter, theme: Theme, count: int) -> None:
         painter.setPen(QColor(theme.muted))
         top = self.height() - _AXIS_PX
-        painter.drawText(QRectF(2, top, self._left_px() - 8, _AXIS_PX), _RIGHT, str(_TRIPLET))
+        painter.drawText(QRectF(2, top, self._name_px(), _AXIS_PX), _RIGHT, str(_TRIPLET))
         every = max(1, -(-_MIN_SLOT_PX // max(1, int(self._slot_px()))))
         for index in range(0, count, every):
             painter.drawText(QRectF(self.x_of(index) - 15, top, 30, _AXIS_PX), _CENTRE, str(index))
@@ -273,9 +273,13 @@ class _Bars(Canvas):
         return max(1.0, (self.width() - self._left_px() - _RIGHT_PX) / count)
 
     def _left_px(self) -> float:
+        """Room for the names of the rows, and for figures beside them."""
+        return self._name_px() + 12 + self.fontMetrics().horizontalAdvance(_LONGEST_FIGURE)
+
+    def _name_px(self) -> float:
         """Room for the names of the rows in the current language."""
         width = self.fontMetrics().horizontalAdvance
-        return max(_MIN_LEFT_PX, 12 + max(width(str(name)) for name in (*_ROW_NAMES, _TRIPLET)))
+        return 2 + max(width(str(name)) for name in (*_ROW_NAMES, _TRIPLET))
 
 
 def _value(value: float) -> Text:

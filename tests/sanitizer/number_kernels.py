@@ -70,6 +70,26 @@ def whole(x, o, n, B: tl.constexpr, CLAMP: tl.constexpr):
     tl.store(o + i, v.to(tl.int8), mask=i < n)
 
 
+@triton.jit
+def promised(x, o, n, stride, B: tl.constexpr):
+    tl.assume(n > 100)
+    row = tl.multiple_of(tl.program_id(0) * stride, 16)
+    i = row + tl.arange(0, B)
+    tl.store(o + i, tl.load(x + i, mask=i < n, other=0.0), mask=i < n)
+
+
+def false_assumption():
+    promised[(3,)](torch.ones(100), torch.zeros(100), 100, 32, B=32)
+
+
+def false_multiple():
+    promised[(3,)](torch.ones(101), torch.zeros(101), 101, 40, B=32)
+
+
+def kept_promises():
+    promised[(3,)](torch.ones(101), torch.zeros(101), 101, 32, B=32)
+
+
 def offset_wraps_into_bounds():
     wraps_back[(2,)](torch.ones(64), torch.empty(1), 1 << 16, 1 << 16)
 

@@ -1,4 +1,4 @@
-"""Wrapped addresses, divisors of zero, shifts and casts out of range; hashes and guarded twins are silent."""
+"""Wrapped addresses, undefined divisions, shifts and casts, broken promises; hashes and correct twins are silent."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ def test_that_a_wrapped_offset_names_its_true_value(name: str, words: str, count
         ("scalar_remainder_by_zero", kinds.DIVISION_BY_ZERO, 1, "7"),
         ("shift_too_far", kinds.UNDEFINED_SHIFT, 1, "40"),
         ("cast_out_of_range", kinds.UNDEFINED_CAST, 2, "300.0"),
+        ("false_assumption", kinds.BROKEN_HINT, 3, ""),
+        ("false_multiple", kinds.BROKEN_HINT, 1, "40"),
     ],
 )
-def test_that_an_undefined_number_that_is_stored_is_found(name: str, kind: str, count: int, value: str) -> None:
+def test_that_an_undefined_number_or_broken_promise_is_found(name: str, kind: str, count: int, value: str) -> None:
     (fault,) = found(name)
     assert (fault.kind, fault.severity, fault.count, fault.value) == (kind, "fault", count, value)
     assert str(fault.sentence).endswith(".")
@@ -55,7 +57,7 @@ def test_that_an_undefined_number_that_is_stored_is_found(name: str, kind: str, 
 @pytest.mark.parametrize(
     "name",
     ["offset_fits", "offset_is_masked", "hash_table", "random_numbers", "guarded_quotient", "quotient_by_ones",
-     "shift_in_range", "cast_of_clamped", "cast_in_range"],
+     "shift_in_range", "cast_of_clamped", "cast_in_range", "kept_promises"],
 )  # fmt: skip
 def test_that_the_correct_twins_are_silent(name: str) -> None:
     assert found(name) == []

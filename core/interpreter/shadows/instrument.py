@@ -13,6 +13,7 @@ from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import is_wait
 from core.interpreter.shadows.births import BIRTHS
 from core.interpreter.shadows.flow import ELEMENTWISE, LINEAR, SHAPES, edges_of, is_elementwise, reached
+from core.interpreter.shadows.hints import checked_hints
 from core.interpreter.shadows.operations import (
     ABSORB,
     ABSORBING,
@@ -36,12 +37,12 @@ _GLUON = ("ttg.", "ttng.", "gluon.", "amdg.", "amdgpu.")
 
 @lru_cache(maxsize=256)
 def with_shadows(original: Plan) -> Plan:
-    """The plan of the same function with shadows; the plan itself if no doubt can arise. Gluon kernels get none."""
+    """The plan of the same function with shadows, or itself if there is nothing to check. Gluon kernels get none."""
     function = original.function
     if any(operation.name.startswith(_GLUON) for operation in function.body.walk()):
         return original
     maker = _Maker(function)
-    if not maker.shadowed:
+    if not maker.shadowed and not any(map(checked_hints, function.body.walk())):
         return original
     made = plan(maker.function())
     return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
@@ -145,7 +146,7 @@ class _Maker:
         if operation.name == "lanes.blocks":
             return [replace(operation, regions=tuple(map(self._block, operation.regions)))]
         before = self._sinks(operation) if _kind(operation) is not None else []
-        return [*before, operation, *self._shadow(operation)]
+        return [*before, operation, *checked_hints(operation), *self._shadow(operation)]
 
     def _sinks(self, operation: Operation) -> list[Operation]:
         pointer, *rest = operation.operands

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
 from core.hardware.gpus import gpu
 from core.interpreter import intercept
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a real one")
 OUTPUT = Path(__file__).with_name("inductor_output.txt")
+GENERATED = Path(__file__).with_name("inductor_generated.txt")
 GPU = gpu("h100-sxm")
 
 REDUCTION = """
@@ -105,6 +107,20 @@ def test_that_a_whole_output_file_computes_what_torch_computes(output: Any, conf
     assert pointwise.grid == (math.ceil(2100 / block), 1, 1)
     assert softmax.function == "triton_per_fused__softmax_1"
     assert [buffer.argument for buffer in softmax.buffers] == ["buf1", "buf4"]
+
+
+def test_that_what_inductor_wrote_by_itself_computes_what_torch_computes(folder: Path) -> None:
+    """A layer norm, GELU and a product, fused into one persistent reduction."""
+    with intercept(gpu=GPU) as tracer:
+        generated = _opened(GENERATED.read_text(), folder, "inductor_generated")
+        x, weight, bias = given = generated.get_args()
+        (result,) = generated.call(list(given))
+    x, weight, bias = (each.double() for each in (x, weight, bias))
+    expected = functional.gelu(functional.layer_norm(x, (256,), weight, bias)) * x
+    torch.testing.assert_close(result.double(), expected, atol=1e-5, rtol=1e-4)
+    (launch,) = tracer.launches
+    assert (launch.function, launch.faults) == ("triton_per_fused_0", ())
+    assert launch.config
 
 
 def test_that_the_benchmark_of_an_output_file_runs_once(output: Any) -> None:

@@ -14,6 +14,7 @@ from core.interpreter.address_book import AddressBook
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.shadows.doubts import Doubts
+from core.interpreter.stored_values import StoredValues
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Lanes
 from core.trace.affine import IntArray
@@ -42,6 +43,7 @@ class Run:
     unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
     size: TraceSize = field(default_factory=TraceSize)
     product_flops: int = 0
+    stored: StoredValues = field(default_factory=StoredValues)
     _views: dict[tuple[int, int], Memory] = field(default_factory=dict)
 
     def memory(self, buffer: int, width: int) -> Memory:

@@ -232,7 +232,7 @@ class Tracer:
             launched_at=site.location,
             addresses_only=self._addresses_only,
         )
-        return launch, memories
+        return replace(launch, faults=(*launch.faults, *run.stored.findings(launch))), memories
 
     def _named(self, buffer: Buffer, memory: Memory, site: CallSite) -> Buffer:
         """The buffer of a memory, with what the caller called it and where it was made."""

@@ -6,7 +6,7 @@ atomics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,9 @@ from core.sanitizer.pieces import Pieces
 from core.sanitizer.spans import Site, Spans, bounds, merged, spans_of
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Fault, Launch
+from core.trace.record import AccessKind, Fault, Launch
 
-_KINDS = {
+_KINDS: dict[tuple[AccessKind, AccessKind], str] = {
     ("store", "store"): kinds.WRITE_WRITE_RACE,
     ("load", "store"): kinds.READ_WRITE_RACE,
     ("atomic", "store"): kinds.ATOMIC_AND_PLAIN_ACCESS,
@@ -29,30 +29,71 @@ _KINDS = {
 """In the order in which they are looked for."""
 
 
+@dataclass(frozen=True)
+class Race:
+    """Bytes that two sites contest: the pieces, and the lowest byte with the programs that touch it at the sites."""
+
+    a: Site
+    b: Site
+    begin: IntArray
+    end: IntArray
+    byte: int
+    program: int
+    other: int
+
+    @property
+    def place(self) -> tuple[int, str, int, str, int]:
+        """What a fault says of the two sites."""
+        return self.a.buffer, self.a.file, self.a.line, self.b.file, self.b.line
+
+    def holds(self, addresses: IntArray) -> BoolArray:
+        """Which addresses are contested."""
+        return _inside(addresses, self.begin, self.end)
+
+
 def races(launch: Launch) -> tuple[Fault, ...]:
     """Every pair of sites of `launch` with bytes that two programs touch, including tensors that share memory.
 
     `index` is the element of the lowest such byte; `count` the number of such bytes. What is read where two programs
-    store is part of their race, and no race of its own.
+    store is part of their race, and no race of its own. Stores whose values were compared are among `launch.faults`.
     """
+    known = {
+        (fault.buffer, fault.file, fault.line, fault.other_file, fault.other_line): fault.kind
+        for fault in launch.faults
+        if fault.kind in (kinds.WRITE_WRITE_RACE, kinds.EQUAL_STORES)
+    }
+    equal = {place for place, kind in known.items() if kind == kinds.EQUAL_STORES}
+    found = conflicts(launch, tuple(_KINDS), equal)
+    return tuple(_fault(launch, race) for race in found if race.a.kind != "store" or race.place not in known)
+
+
+def conflicts(
+    launch: Launch,
+    ways: Sequence[tuple[AccessKind, AccessKind]],
+    equal: Set[tuple[int, str, int, str, int]] = frozenset(),
+) -> Iterator[Race]:
+    """The races of sites that access memory in some of two `ways`. The stores of pairs of `equal` places leave defined
+    values."""
     order = HappensBefore(launch)
-    sites = {site: spans_of(launch, places, order) for site, places in _sites(launch, order).items()}
-    found: list[Fault] = []
-    told: list[tuple[IntArray, IntArray]] = []
-    for a, b in _pairs(list(sites)):
-        race = _contested(sites[a], sites[b], order, told if "load" in (a.kind, b.kind) else [])
+    sites = {site: spans_of(launch, places, order) for site, places in _sites(launch, order, ways).items()}
+    begin = end = np.empty(0, dtype=np.int64)
+    for a, b in _pairs(list(sites), ways):
+        told = (begin, end) if "load" in (a.kind, b.kind) else (begin[:0], end[:0])
+        race = _race(a, b, sites[a], sites[b], order, told)
         if race is not None:
-            found.append(_fault(launch, a, b, race))
-            if b.kind == "store" == a.kind:
-                told.append((race.begin, race.end))
-    return tuple(found)
+            if a.kind == b.kind and race.place not in equal:
+                begin, end = _united(np.concatenate((begin, race.begin)), np.concatenate((end, race.end)))
+            yield race
 
 
-def _sites(launch: Launch, order: HappensBefore) -> dict[Site, list[int]]:
+def _sites(
+    launch: Launch, order: HappensBefore, ways: Sequence[tuple[AccessKind, AccessKind]]
+) -> dict[Site, list[int]]:
     """The sites that could race with another one, by the bounds of their addresses, and their places in the launch."""
     places: dict[Site, list[int]] = {}
+    concerned = {kind for way in ways for kind in way}
     for place, access in enumerate(launch.accesses):
-        if access.kind != "load" or not order.is_atomic(access):
+        if access.kind in concerned and (access.kind != "load" or not order.is_atomic(access)):
             places.setdefault(Site(access.kind, access.file, access.line, access.buffer), []).append(place)
     boxes = {
         site: [np.array(each) for each in zip(*(bounds(launch, launch.accesses[p]) for p in of_site), strict=True)]
@@ -72,27 +113,18 @@ def _rivals(site: Site, sites: list[Site]) -> Iterator[Site]:
             yield other
 
 
-def _pairs(sites: list[Site]) -> Iterator[tuple[Site, Site]]:
-    for kind, other_kind in _KINDS:
+def _pairs(sites: list[Site], ways: Sequence[tuple[AccessKind, AccessKind]]) -> Iterator[tuple[Site, Site]]:
+    for kind, other_kind in ways:
         for a in sites:
             for b in sites:
                 if (a.kind, b.kind) == (kind, other_kind) and (kind != other_kind or a.place <= b.place):
                     yield a, b
 
 
-@dataclass(frozen=True)
-class _Race:
-    """The contested pieces, and the lowest byte of them with the programs that touch it at the two sites."""
-
-    begin: IntArray
-    end: IntArray
-    byte: int
-    program: int
-    other: int
-
-
-def _contested(a: Spans, b: Spans, order: HappensBefore, told: list[tuple[IntArray, IntArray]]) -> _Race | None:
-    """What two sites contest, without the bytes of `told`; None if nothing."""
+def _race(
+    site: Site, other_site: Site, a: Spans, b: Spans, order: HappensBefore, told: tuple[IntArray, IntArray]
+) -> Race | None:
+    """What two sites contest, without the spans that are `told`; None if nothing."""
     if a is b:
         if not bool((np.maximum.accumulate(a.end)[:-1] > a.begin[1:]).any()):
             return None
@@ -100,10 +132,8 @@ def _contested(a: Spans, b: Spans, order: HappensBefore, told: list[tuple[IntArr
         a, b = a.overlapping(b), b.overlapping(a)
         if not len(a):
             return None
-    pieces = Pieces(a, b, np.concatenate([np.empty(0, np.int64), *(each for spans in told for each in spans)]))
-    shared = pieces.contested()
-    if told:
-        shared &= ~_inside(pieces.cuts[:-1], told)
+    pieces = Pieces(a, b, np.concatenate(told))
+    shared = pieces.contested() & ~_inside(pieces.cuts[:-1], *told)
     if not shared.any():
         return None
     first = pieces.first(shared)
@@ -112,19 +142,25 @@ def _contested(a: Spans, b: Spans, order: HappensBefore, told: list[tuple[IntArr
         if unordered is None:
             return None
         shared, first = unordered
-    return _Race(pieces.cuts[:-1][shared], pieces.cuts[1:][shared], *first)
+    return Race(site, other_site, pieces.cuts[:-1][shared], pieces.cuts[1:][shared], *first)
 
 
-def _inside(addresses: IntArray, spans: list[tuple[IntArray, IntArray]]) -> BoolArray:
-    begin, end = (np.concatenate(column) for column in zip(*spans, strict=True))
+def _united(begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
     ascending = np.argsort(begin, kind="stable")
-    begin, end = merged(begin[ascending], end[ascending])
+    return merged(begin[ascending], end[ascending])
+
+
+def _inside(addresses: IntArray, begin: IntArray, end: IntArray) -> BoolArray:
+    """Which addresses lie in one of the spans, which are apart and in ascending order."""
+    if not len(begin):
+        return np.zeros(addresses.shape, dtype=np.bool_)
     near = np.maximum(np.searchsorted(begin, addresses, side="right") - 1, 0)
     inside: BoolArray = (begin[near] <= addresses) & (addresses < end[near])
     return inside
 
 
-def _fault(launch: Launch, a: Site, b: Site, race: _Race) -> Fault:
+def _fault(launch: Launch, race: Race) -> Fault:
+    a, b = race.a, race.b
     buffer, count = launch.buffers[a.buffer], int((race.end - race.begin).sum())
     index = (race.byte - buffer.data_ptr) // buffer.element_bytes
     details: dict[str, Value] = {

@@ -9,6 +9,7 @@ import torch
 
 from core.contracts.text import Value, tr
 from core.interpreter.body import Step
+from core.interpreter.collisions import look_for_collisions, may_collide
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
 from core.interpreter.memory import Memory, OutOfBounds, first_of, outside, read, write
@@ -211,9 +212,13 @@ def _store(operation: Operation, _planner: StepPlanner) -> Step:
         mask = keep if isinstance(keep, Mask) else None
         memory = frame.run.memory(pointer.buffer, width)  # type: ignore[arg-type]
         value = to_torch(value, type_)
-        if value.dtype != memory.flat.dtype:
-            value = value.view(memory.flat.dtype)
-        write(memory, pointer.offset, mask, value, frame.count, type_.dims)
+        if frame.run.diagnostics.sanitizes:
+            frame.run.stored.add(frame.run.accesses[-1], value)
+        moved = value if value.dtype == memory.flat.dtype else value.view(memory.flat.dtype)
+        write(memory, pointer.offset, mask, moved, frame.count, type_.dims)
+        if frame.run.diagnostics.sanitizes and may_collide(pointer.offset, type_.dims):
+            whole = value.expand(frame.count, *type_.dims)
+            look_for_collisions(frame, operation.location, memory, pointer, mask, whole)
 
     def run(frame: Frame) -> None:
         values = frame.values

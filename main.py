@@ -352,6 +352,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         gpu: Annotated[str, typer.Option(metavar="GPU", help=str(gpu_help))] = "",
         device: Annotated[str, device_option] = "auto",
         insecure: Annotated[bool, insecure_option] = False,
+        prove: Annotated[
+            bool,
+            typer.Option(
+                "--prove",
+                help=str(tr("Also say for each kernel what holds for all sizes: a proof, or a counterexample.")),
+            ),
+        ] = False,
         junit: Annotated[
             Path | None, typer.Option(metavar="FILE", help=str(tr("Write the findings as JUnit XML.")))
         ] = None,
@@ -365,7 +372,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         where = target_of(device, insecure=insecure)
         command_line = [target, *(arguments or [])] if target else []
         written = Written(json, junit, sarif)
-        raise typer.Exit(check_target(command_line, tests=pytest, device=where, gpu=gpu, written=written))
+        raise typer.Exit(check_target(command_line, tests=pytest, device=where, gpu=gpu, written=written, proves=prove))
 
     @cli.command(
         cls=Command,

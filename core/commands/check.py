@@ -41,12 +41,19 @@ class Written:
 
 
 def check_target(
-    command_line: Sequence[str], *, device: Target, written: Written, tests: str = "", gpu: str = ""
+    command_line: Sequence[str],
+    *,
+    device: Target,
+    written: Written,
+    tests: str = "",
+    gpu: str = "",
+    proves: bool = False,
 ) -> int:
     """Run the target, print its findings, one per line, and write the files.
 
     `command_line` is FILE.py::FUNCTION, or a script and its arguments. With `tests`, that file is run with pytest, and
-    `command_line` is the rest of pytest's. Returns exit code 1 if there is a fault that no comment suppresses, or if
+    `command_line` is the rest of pytest's. With `proves`, each kernel gets a line that says what holds for all sizes.
+    Returns exit code 1 if there is a fault that no comment suppresses, or if
     the function or its tests failed; else 0. Raises TilescopeError for bad input and for a file that cannot be written.
     """
     if not tests and not command_line:
@@ -56,7 +63,7 @@ def check_target(
     target, arguments = (f"{tests}::{TESTS}", command_line) if tests else (command_line[0], command_line[1:])
     choice = {"gpu": gpu_called(gpu).id} if gpu else {}
     unlimited = {"time_limit_s": 0}  # a check that ends early would have found nothing in the rest
-    params = params_of(topic, target, {"arguments": shlex.join(arguments), **choice, **unlimited})
+    params = params_of(topic, target, {"arguments": shlex.join(arguments), "prove": proves, **choice, **unlimited})
     with engine_for(device, (TOPIC_ID,)) as (engine, engine_device):
         check = checked(traced(engine, engine_device, topic, params, with_stack=bool(tests)))
     if written.as_json:
@@ -72,17 +79,21 @@ def check_target(
 
 def _print(check: Check) -> None:
     """The findings to stdout; everything else to stderr, with pytest's own report or the stack where these failed."""
+    proved = {str(proof.sentence) for proof in check.result.proofs}
     for found in check.found:
-        if found.suppression is None:
+        if found.suppression is None and str(found.row.sentence) not in proved:
             print(cleaned(f"{found.row.file}:{found.row.line}: {found.row.kind}: {found.text}"))
-    sys.stdout.flush()
     result = check.result
+    for proof in check.proofs:
+        print(cleaned(f"{proof.file}:{proof.line}: {proof.verdict}: {proof.sentence}"))
+    sys.stdout.flush()
     if result.failure:
         for text in (*(part.text for part in result.log), result.stack):
             if text:
                 print(cleaned(text.rstrip()), file=sys.stderr)
     for message in result.messages:
-        print(cleaned(str(message.text)), file=sys.stderr)
+        if str(message.text) not in proved:
+            print(cleaned(str(message.text)), file=sys.stderr)
     for each in check.refused:
         print(cleaned(f"{each.file}:{each.line}: {each.problem}"), file=sys.stderr)
     print(_summary(check), file=sys.stderr)

@@ -20,7 +20,7 @@ from core.interpreter.frame import ProgressCallback
 from core.interpreter.handles import LaunchHandle
 from core.interpreter.inductor import inductor_launches
 from core.interpreter.threads import threads_inside
-from core.interpreter.tracer import WATCH_LIMIT_BYTES, Tracer
+from core.interpreter.tracer import WATCH_LIMIT_BYTES, OnLaunch, Tracer
 from core.interpreter.virtual_gpu import (
     has_gpu,
     in_a_thread,
@@ -47,6 +47,7 @@ def intercept(
     gpu: Gpu | None = None,
     config: int = 0,
     try_configs: bool = False,
+    on_launch: OnLaunch | None = None,
 ) -> Iterator[Tracer]:
     """Execute every Triton launch inside the block with the TTIR interpreter, on CPU or CUDA tensors. Results are
     written to the tensors.
@@ -62,6 +63,9 @@ def intercept(
     `config` is the number (from 1) of the configuration that every autotuned kernel has to run, if it has that many.
     With `try_configs`, each of them is traced and compiled on the arguments of the first launch of its key, and what it
     wrote is taken back: `Tracer.tuning.trials`.
+
+    `on_launch` is called before each launch is executed, with the kernel, the arguments by name, those of its IR by
+    position, and the grid.
 
     With `faults="record"`, elements out of bounds are skipped (a load returns `other` or 0 for them) and listed in
     `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution continues.
@@ -97,6 +101,7 @@ def intercept(
         trace_limit_bytes,
         config,
         try_configs,
+        on_launch,
     )
     try:
         with _patched(parts, tracer, gpu, on_operation):

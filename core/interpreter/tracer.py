@@ -41,6 +41,7 @@ from core.trace.size import TraceSize, TraceTooLarge
 from core.user_code.own_work import own_work
 
 WATCH_LIMIT_BYTES = 64 << 20
+OnLaunch = Callable[[Kernel, dict[str, Any], Sequence[Any], Grid], None]
 
 
 class Tracer:
@@ -58,6 +59,7 @@ class Tracer:
         trace_limit_bytes: int | None = None,
         config: int = 0,
         try_configs: bool = False,
+        on_launch: OnLaunch | None = None,
     ) -> None:
         self.launches: list[Launch] = []
         self.too_large: TraceTooLarge | None = None
@@ -72,6 +74,7 @@ class Tracer:
         self._progress = progress
         self._stop_at_faults = stop_at_faults
         self.tuning = Tuning(config, self._try if try_configs else None)
+        self._on_launch = on_launch
         self._trial: list[tuple[Launch, Usage, Outputs]] | None = None
         self.notices: list[Text] = []
         """What differs from a run on a GPU and that the user should know."""
@@ -162,6 +165,8 @@ class Tracer:
         self._refuse_more()
         with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
             arguments = runtime_arguments(kernel, bound)
+            if self._on_launch is not None:
+                self._on_launch(kernel, bound, arguments, shape)
         if self._trial is None:
             launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
             if self._fresh is not None:

@@ -74,6 +74,15 @@ class KernelLabParams(Params):
         ),
         group=tr("Tracing"),
     )
+    prove: bool = switch(
+        False,
+        label=tr("Prove"),
+        help=tr(
+            "Also say for each kernel whether it stays in bounds and has no write-write race for all sizes, not only "
+            "for those of this run: a proof, a smallest counterexample, or the line because of which neither is known."
+        ),
+        group=tr("Tracing"),
+    )
     memory_budget_mb: int = number(
         2048,
         minimum=64,

@@ -12,6 +12,7 @@ from core.contracts.archive import Array
 from core.contracts.params import Params
 from core.contracts.result import KernelSource, LineTraffic, Result
 from core.contracts.text import EMPTY, Text
+from core.proofs.record import Proof
 from core.topics.kernel_lab.params import KernelLabParams
 from core.trace.file import EncodedTrace
 from core.trace.heatmap import TensorHeatmap
@@ -128,6 +129,7 @@ class KernelLabResult(Result):
                   the form's at that time.
     failure       what the function raised after its launches, empty if nothing; also among the messages. `stack` is
                   the user's own part of the traceback.
+    proofs        the answer about each kernel, if it was asked for; also among the messages.
 
     Metrics (all traced):
       launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
@@ -150,6 +152,7 @@ class KernelLabResult(Result):
     trace_file: str = ""
     failure: Text = EMPTY
     stack: str = ""
+    proofs: tuple[Proof, ...] = ()
 
     def is_run_of(self, params: Params) -> bool:
         """An opened trace stays valid as long as the form names the same file and function."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.contracts.text import Text, sentences
 from core.files import read_regular
+from core.proofs.record import Proof
 from core.sanitizer.suppressions import Suppression, suppressions
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
@@ -70,6 +71,11 @@ class Check:
         return {"faults": faults, "remarks": len(open_) - faults, "suppressed": len(self.found) - len(open_)}
 
     @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """What holds for all sizes, by kernel; empty unless it was asked for."""
+        return tuple(replace(proof, file=_from_here(proof.file)) for proof in self.result.proofs)
+
+    @property
     def fails(self) -> bool:
         return bool(self.result.failure) or self.counts["faults"] > 0
 
@@ -89,6 +95,7 @@ class Check:
             ],
             "refused_suppressions": [{**asdict(each), "problem": str(each.problem)} for each in self.refused],
             "kernels": [{"function": name, "file": file, "line": line} for name, file, line in self.kernels],
+            "proofs": [{**vars(proof), "sentence": str(proof.sentence)} for proof in self.proofs],
             "failure": str(self.result.failure),
             "messages": [str(message.text) for message in self.result.messages],
             "printed": [asdict(part) for part in self.result.log],

@@ -13,6 +13,7 @@ from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
 from core.interpreter import require_triton
+from core.proofs.record import Proof
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.experiment.configs import config_rows
 from core.topics.kernel_lab.experiment.tracing import Log, Traced, trace
@@ -21,7 +22,7 @@ from core.topics.kernel_lab.plan import Plan, plan
 from core.topics.kernel_lab.result import KernelLabResult, Printed, source_lines
 from core.trace.file import EncodedTrace
 from core.trace.record import Launch
-from core.trace.tables import SectorRow, TraceTables, sectors, tables
+from core.trace.tables import FaultRow, LaunchRow, SectorRow, TraceTables, sectors, tables
 from core.user_code.own_work import own_work
 
 Builder = ResultBuilder[KernelLabResult]
@@ -54,13 +55,16 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         shown = analysis.with_shown_files(launch)
         rows += tables([shown], index)
         sector_rows += sectors(shown, index)
+    proofs = traced.seen.proofs(progress)
+    faults = (*rows.faults, *_proved_faults(proofs, rows.launches))
     builder.add(
-        analysis.metrics(rows.launches, rows.faults),
+        analysis.metrics(rows.launches, faults),
         launches=rows.launches,
         tensors=rows.tensors,
         line_traffic=rows.lines,
         lines=source_lines(rows.lines),
-        faults=rows.faults,
+        faults=faults,
+        proofs=proofs,
         sectors=tuple(sector_rows),
         configs=config_rows(traced.tuned, traced.trials, traced.launches),
         handovers=analysis.handovers(traced.launches, rows.tensors),
@@ -72,8 +76,29 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         messages=(
             *(Message("warning", text) for text in (traced.failure, traced.warning) if text),
             *(Message("notice", notice) for notice in traced.notices),
+            *(Message("notice", proof.sentence) for proof in proofs),
         ),
     )
+
+
+def _proved_faults(proofs: Sequence[Proof], launches: Sequence[LaunchRow]) -> Iterator[FaultRow]:
+    """The counterexamples that were executed and showed their fault, at the first launch of their kernel."""
+    first = {row.function: row.launch for row in reversed(launches)}
+    for proof in proofs:
+        if proof.is_fault:
+            yield FaultRow(
+                launch=first.get(proof.function, 0),
+                kind=proof.kind,
+                tensor=proof.tensor,
+                file=proof.file,
+                line=proof.line,
+                program=-1,
+                other_program=None,
+                index=-1,
+                count=1,
+                sentence=proof.sentence,
+                function=proof.function,
+            )
 
 
 def _keep(builder: Builder, launches: Sequence[Launch], progress: ProgressCallback) -> None:

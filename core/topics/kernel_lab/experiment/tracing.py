@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from core.bounded_output import text_of
@@ -20,6 +20,7 @@ from core.interpreter.reporting import silent_reports
 from core.topics.kernel_lab.analysis import kept_characters
 from core.topics.kernel_lab.experiment.configs import require_config
 from core.topics.kernel_lab.experiment.limits import Limits, trace_limit
+from core.topics.kernel_lab.experiment.proving import Launches
 from core.topics.kernel_lab.plan import Plan
 from core.user_code.loading import SCRIPT, call
 from core.user_code.paths import shown
@@ -39,7 +40,7 @@ class Traced:
     """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty.
 
     `notices` say what differs from a run on a GPU. `failure` says what the function raised after its launches, or is
-    empty; `stack` is the user's own part of its traceback.
+    empty; `stack` is the user's own part of its traceback. `seen` is empty unless proofs were asked for.
     """
 
     launches: tuple[Launch, ...]
@@ -50,6 +51,7 @@ class Traced:
     trials: tuple[ConfigTrial, ...] = ()
     failure: Text = EMPTY
     stack: str = ""
+    seen: Launches = field(default_factory=Launches)
 
 
 def trace(planned: Plan, progress: ProgressCallback) -> Traced:
@@ -75,6 +77,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
     budget = planned.params.memory_budget_mb * 1_000_000
     limits = Limits(planned.function, trace_limit(budget), planned.params.time_limit_s, progress)
     failed: RunFailed | None = None
+    seen = Launches()
     progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
         _collected() as log,
@@ -88,6 +91,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
             gpu=gpu(planned.params.gpu),
             config=planned.params.config,
             try_configs=planned.params.try_configs,
+            on_launch=seen.add if planned.params.prove else None,
         ) as tracer,
     ):
         limits.tracer = tracer
@@ -144,6 +148,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
         tuple(tracer.tuning.trials),
         failure=EMPTY if failed is None else failed.text,
         stack="" if failed is None else failed.stack,
+        seen=seen,
     )
 
 

@@ -1,0 +1,85 @@
+"""Small kernels for proofs: right ones, and the same with a fault that the sizes of a launch need not show."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def add(x_ptr, out_ptr, n, BLOCK: tl.constexpr, MASKED: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    if MASKED:
+        x = tl.load(x_ptr + offsets, mask=offsets < n)
+        tl.store(out_ptr + offsets, x + 1, mask=offsets < n)
+    else:
+        x = tl.load(x_ptr + offsets)
+        tl.store(out_ptr + offsets, x + 1)
+
+
+@triton.jit
+def affine(x_ptr, out_ptr, n, SCALE: tl.constexpr, SHIFT: tl.constexpr, MORE: tl.constexpr, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets * SCALE + SHIFT, mask=offsets < n + MORE)
+    tl.store(out_ptr + offsets, x, mask=offsets < n)
+
+
+@triton.jit
+def softmax(x_ptr, out_ptr, stride, columns, BLOCK: tl.constexpr):
+    row, column = tl.program_id(0), tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + row * stride + column, mask=column < columns, other=-float("inf"))
+    numerator = tl.exp(x - tl.max(x, axis=0))
+    tl.store(out_ptr + row * stride + column, numerator / tl.sum(numerator, axis=0), mask=column < columns)
+
+
+@triton.jit
+def row_sums(x_ptr, out_ptr, rows, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    total = tl.zeros((BLOCK,), dtype=tl.float32)
+    places = x_ptr + row * columns + tl.arange(0, BLOCK)
+    for start in range(0, columns, BLOCK):
+        total += tl.load(places, mask=start + tl.arange(0, BLOCK) < columns, other=0.0)
+        places += BLOCK
+    tl.store(out_ptr + row, tl.sum(total, axis=0))
+
+
+@triton.jit
+def one_sum(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets, mask=offsets < n, other=0.0)
+    tl.store(out_ptr, tl.sum(x, axis=0))
+
+
+@triton.jit
+def gather(x_ptr, index_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.load(index_ptr + offsets, mask=offsets < n, other=0)
+    x = tl.load(x_ptr + index, mask=offsets < n)
+    tl.store(out_ptr + offsets, x, mask=offsets < n)
+
+
+def run_add(masked, n=32, block=16):
+    x = torch.rand(n)
+    add[(triton.cdiv(n, block),)](x, torch.empty_like(x), n, BLOCK=block, MASKED=masked)
+
+
+def run_affine(n, scale, shift, more, block):
+    x = torch.rand(n)
+    out = torch.empty_like(x)
+    affine[(triton.cdiv(n, block),)](x, out, n, SCALE=scale, SHIFT=shift, MORE=more, BLOCK=block)
+
+
+def run_softmax(rows=6, columns=11):
+    x = torch.rand(rows, columns)
+    softmax[(rows,)](x, torch.empty_like(x), x.stride(0), columns, BLOCK=16)
+
+
+def run_row_sums(rows=5, columns=37):
+    row_sums[(rows,)](torch.rand(rows, columns), torch.empty(rows), rows, columns, BLOCK=16)
+
+
+def run_one_sum(n=50):
+    one_sum[(triton.cdiv(n, 16),)](torch.rand(n), torch.empty(1), n, BLOCK=16)
+
+
+def run_gather(n=50):
+    gather[(triton.cdiv(n, 16),)](torch.rand(70), torch.zeros(n, dtype=torch.int32), torch.empty(n), n, BLOCK=16)

@@ -24,7 +24,7 @@ from gui.widgets.keyboard_nav import ArrowPad
 from gui.zoom import Px
 
 _LEAST_ROWS, _LEAST_STEPS = 4, 8
-_LEFT_PX, _RIGHT_PX, _TOP_PX = Px(4), Px(6), Px(6)
+_LEFT_PX, _RIGHT_PX, _TOP_PX = Px(12), Px(6), Px(6)  # half of a first tick such as 0% lies left of the cells
 _BAR_PX, _BAR_GAP_PX, _BAR_FRAME_PX, _BAR_LABEL_PX = Px(10), Px(5), Px(6), Px(18)
 _FIRST_NAME, _NEXT_NAME = 0.05, 0.08
 """Where the names of vertical lines are, as shares of the map's height."""

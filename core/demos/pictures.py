@@ -91,8 +91,9 @@ NAMEABLE: Mapping[str, Nameable] = {
     ),
     "kernel-lab": _page(
         ("source", "map", "tensor", "programs", "findings"),
-        ("file", "tensor", "program", "access", "launch"),
+        ("file", "tensor", "program", "access", "launch", "finding"),
         findings_view=("lines", "totals", "faults", "changes", "configs"),
         programs_view=("grid", "reuse", "working-set"),
+        tensor_view=("heatmap", "finding"),
     ),
 }

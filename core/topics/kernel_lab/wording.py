@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural, verbatim
+from core.contracts.text import EMPTY, Text, listed, sentences, tr, tr_plural, verbatim
 from core.format import quantity
+from core.sanitizer import kinds
 from core.sanitizer.kinds import KINDS
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow, LaunchRow
+
+CHECKED_BY_ADDRESS = (
+    kinds.OUT_OF_BOUNDS,
+    kinds.OUTSIDE_THE_VIEW,
+    kinds.WRONG_STRIDES,
+    kinds.WRITE_WRITE_RACE,
+    kinds.READ_WRITE_RACE,
+    kinds.ATOMIC_AND_PLAIN_ACCESS,
+)
+"""What every trace was checked for."""
+CHECKED_IN_FULL = (
+    kinds.UNINITIALISED_READ,
+    kinds.LANES_COLLIDE,
+    kinds.EQUAL_STORES,
+    kinds.UNDEFINED_LANES,
+    kinds.UNWRITTEN_OUTPUT,
+    kinds.ADDRESS_OVERFLOW,
+    kinds.UNDEFINED_CAST,
+    kinds.DIVISION_BY_ZERO,
+    kinds.UNDEFINED_SHIFT,
+)
+"""What a full trace was checked for besides."""
 
 
 def kind_of_trace(result: KernelLabResult) -> Text:
@@ -83,3 +106,16 @@ def kind_of_fault(row: FaultRow) -> Text:
     """The name of its kind; that of a later version as it stands."""
     known = KINDS.get(row.kind)
     return verbatim(row.kind) if known is None else known.name
+
+
+def what_was_checked(result: KernelLabResult) -> Text:
+    """That nothing was found, and what was looked for."""
+    is_full = result.addresses_only is False and not result.trace_file
+    checked = (*CHECKED_BY_ADDRESS, *(CHECKED_IN_FULL if is_full else ()))
+    return tr_plural(
+        "No findings: {accesses:,} accesses of {count:,} launch were checked for: {kinds}.",
+        "No findings: {accesses:,} accesses of {count:,} launches were checked for: {kinds}.",
+        count=len(result.launches),
+        accesses=sum(row.accesses for row in result.launches),
+        kinds=listed([KINDS[kind].name for kind in checked]),
+    )

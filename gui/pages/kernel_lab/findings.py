@@ -9,14 +9,14 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from core.contracts.text import Text, sentences, tr, tr_plural
+from core.contracts.text import Text, tr
 from core.format import format_quantity
-from core.sanitizer.kinds import group_of
 from core.topics.kernel_lab.compare import Difference, differences
 from core.topics.kernel_lab.result import ConfigRow, KernelLabResult
-from core.topics.kernel_lab.wording import kind_of_fault
-from core.trace.tables import FaultRow, LineRow
+from core.trace.tables import LineRow
 from gui.pages.kernel_lab.configs import CONFIG_COLUMNS, NO_CONFIGS
+from gui.pages.kernel_lab.finding_list import FindingList
+from gui.pages.kernel_lab.finding_rows import Found
 from gui.pages.kernel_lab.totals import NO_TOTALS, TOTAL_COLUMNS, Total, place_of, total_key, totals_of
 from gui.widgets.record_model import Column
 from gui.widgets.record_table import RecordTable
@@ -24,7 +24,6 @@ from gui.widgets.switcher import Switcher
 
 _FAULTS, _CHANGES = 2, 3
 _NO_LINES = tr("The traffic of each source line is listed here.")
-_NO_FAULTS_YET = tr("What is wrong with the kernels is listed here.")
 _NO_PIN = tr("Pin a run as A, then run again to see the differences in bytes here.")
 _IS_PIN = tr("This run is A: change the kernel and run again to see the differences in bytes.")
 
@@ -44,19 +43,6 @@ def _line_tip(row: LineRow) -> str:
     return str(
         tr("{location}: {accesses:,} accesses, {size:,} B", location=location, accesses=row.accesses, size=row.bytes)
     )
-
-
-def _fault_tip(row: FaultRow) -> str:
-    kind = kind_of_fault(row)
-    if group_of(row.kind) == "race":
-        tip = tr_plural("{kind}: {count:,} byte", "{kind}: {count:,} bytes", count=row.count, kind=kind)
-    else:
-        tip = tr_plural("{kind}: {count:,} element", "{kind}: {count:,} elements", count=row.count, kind=kind)
-    return str(tip)
-
-
-def _fault_tone(row: FaultRow) -> str:
-    return "bad" if row.severity == "fault" else "faint"
 
 
 def _difference_tip(d: Difference) -> str:
@@ -97,14 +83,6 @@ LINE_COLUMNS: tuple[Column[LineRow], ...] = (
         "masked_share", tr("Masked"), tr("Share of elements that are masked off"), lambda share: f"{100 * share:.3g}%"
     ),
 )  # fmt: skip
-FAULT_COLUMNS: tuple[Column[FaultRow], ...] = (
-    Column("line", tr("Line"), tr("Source line"), attrgetter("line"), tip=_fault_tip, tone=_fault_tone),
-    Column(
-        "sentence", tr("Fault"), tr("What is wrong, where, and how to fix it"),
-        lambda row: str(sentences(row.sentence, row.repair)),
-        number=False, tip=_fault_tip, stretch=True,
-    ),
-)  # fmt: skip
 DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
     Column(
         "label", tr("Bytes of"), tr("All tensors, one tensor or one source line"), lambda d: str(d.label),
@@ -125,7 +103,7 @@ DIFFERENCE_COLUMNS: tuple[Column[Difference], ...] = (
 
 
 class Findings(Switcher):
-    """`picked` carries what a row identifies: some of launch, file, line, program and tensor."""
+    """`picked` carries what a row identifies: some of launch, file, line, program, tensor and finding."""
 
     picked = Signal(dict)
     config_chosen = Signal(int)
@@ -135,7 +113,7 @@ class Findings(Switcher):
         place = attrgetter("file", "line")
         self.lines: RecordTable[LineRow] = RecordTable(LINE_COLUMNS, place, _NO_LINES)
         self.totals: RecordTable[Total] = RecordTable(TOTAL_COLUMNS, total_key, NO_TOTALS)
-        self.faults: RecordTable[FaultRow] = RecordTable(FAULT_COLUMNS, place, _NO_FAULTS_YET, wrap=True)
+        self.faults = FindingList()
         self.changes: RecordTable[Difference] = RecordTable(DIFFERENCE_COLUMNS, lambda change: change, _NO_PIN)
         self.configs: RecordTable[ConfigRow] = RecordTable(CONFIG_COLUMNS, attrgetter("function", "number"), NO_CONFIGS)
         super().__init__(
@@ -152,7 +130,7 @@ class Findings(Switcher):
         self.pinned: KernelLabResult | None = None
         self.lines.picked.connect(lambda row: self.picked.emit(_kinds(row)))
         self.totals.picked.connect(lambda row: self.picked.emit(place_of(row)))
-        self.faults.picked.connect(lambda row: self.picked.emit(_kinds(row)))
+        self.faults.picked.connect(lambda found: self.picked.emit(_kinds_of_finding(found)))
         self.changes.picked.connect(self._on_change)
         self.configs.picked.connect(lambda row: self.config_chosen.emit(row.number))
 
@@ -161,7 +139,7 @@ class Findings(Switcher):
         self.list_run(result)
         if self.pinned is not None and result is not self.pinned:
             self.show_picture(_CHANGES)
-        if not self.faults.is_empty:
+        if self.faults.has_news:
             self.show_picture(_FAULTS)
 
     def list_run(self, result: KernelLabResult) -> None:
@@ -173,7 +151,7 @@ class Findings(Switcher):
             self.changes.set_rows(differences(self.pinned, result))
 
     def show_faults(self, result: KernelLabResult) -> None:
-        self.faults.set_rows(result.faults, tr("Nothing was found."))
+        self.faults.show_result(result)
 
     def show_launch(self, result: KernelLabResult, launch: int) -> None:
         """List the traffic of one launch of a run."""
@@ -183,7 +161,7 @@ class Findings(Switcher):
         """Reset to the state before a run; A stays pinned."""
         self.lines.set_rows([])
         self.totals.set_rows([])
-        self.faults.set_rows([], _NO_FAULTS_YET)
+        self.faults.show_result(None)
         self.configs.set_rows([], NO_CONFIGS)
         self.changes.set_rows([], _NO_PIN if self.pinned is None else _IS_PIN)
 
@@ -194,10 +172,10 @@ class Findings(Switcher):
         if result is not None:
             self.show_picture(_CHANGES)
 
-    def pick_line(self, file: str | None, line: int | None) -> None:
-        """Mark the rows of a line, as another view selected it."""
+    def pick(self, file: str | None, line: int | None, finding: int | None) -> None:
+        """Mark the row of a line and that of a finding, as another view selected them."""
         self.lines.mark((file, line))
-        self.faults.mark((file, line))
+        self.faults.mark(finding)
 
     def _on_change(self, change: Difference) -> None:
         if change.kind == "line" and change.file:
@@ -206,6 +184,17 @@ class Findings(Switcher):
             self.picked.emit({"tensor": change.tensor})
 
 
-def _kinds(row: LineRow | FaultRow) -> dict[str, Any]:
-    kinds = {"launch": row.launch, "file": row.file, "line": row.line, "tensor": row.tensor}
-    return {**kinds, "program": row.program} if isinstance(row, FaultRow) else kinds
+def _kinds(row: LineRow) -> dict[str, Any]:
+    return {"launch": row.launch, "file": row.file, "line": row.line, "tensor": row.tensor}
+
+
+def _kinds_of_finding(found: Found) -> dict[str, Any]:
+    row = found.row
+    return {
+        "launch": row.launch,
+        "file": row.file,
+        "line": row.line,
+        "tensor": row.tensor or None,
+        "program": row.program if row.program >= 0 else None,
+        "finding": found.number,
+    }

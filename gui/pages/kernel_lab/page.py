@@ -26,6 +26,7 @@ from gui.page.page import Page
 from gui.page.selection import Selection
 from gui.page.state import PageState
 from gui.pages.kernel_lab import files, view_data
+from gui.pages.kernel_lab.finding_view import FindingView
 from gui.pages.kernel_lab.findings import Findings
 from gui.pages.kernel_lab.launch_views import LaunchViews
 from gui.pages.kernel_lab.toolbar import Toolbar, Welcome
@@ -46,20 +47,24 @@ _MAP_HELP = tr(
     "tensors stacked. Click an access to find its line and program. The wheel zooms, dragging pans, a double click "
     "shows everything."
 )
-_TENSOR_HELP = tr("How often each element of a tensor is read or written, by all programs or by the selected one.")
+_TENSOR_HELP = tr(
+    "Accesses: how often each element of a tensor is read or written, by all programs or by the selected one. Finding: "
+    "the memory around a finding, with the bounds of the tensor and the places that it is about."
+)
 _PROGRAM_HELP = tr(
     "Grid: the programs of the launch; click a program to highlight it in every view. Reuse: the hit rate of a cache "
     "of each size. Working set: distinct bytes over the course of the accesses."
 )
 _FINDINGS_HELP = tr(
-    "Traffic per source line of a launch, totals over all launches, and what is wrong with the kernels. Pin a run as A "
-    "to compare the next run with it: bytes per tensor and per line."
+    "Traffic per source line of a launch, totals over all launches, and what is wrong with the kernels; Show me, or "
+    "Enter, shows a finding in every view. Pin a run as A to compare the next run with it: bytes per tensor and per "
+    "line."
 )
 
 
 class KernelLabPage(Page[Plan, KernelLabResult]):
     """Selection kinds: file, line, function, tensor, program, access (its order in the program), launch,
-    findings_view, programs_view."""
+    finding (its place in the result), findings_view, programs_view, tensor_view."""
 
     def build(self) -> tuple[Strip | CardSpec, ...]:
         self._path: Path | None = None
@@ -70,6 +75,10 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.toolbar, self.welcome = Toolbar(examples), Welcome(examples)
         self.code, self.findings = TrafficSource(), Findings()
         self.views = LaunchViews()
+        self.finding = FindingView()
+        self.tensor_views = Switcher(
+            [("heatmap", tr("Accesses"), self.views.heatmap), ("finding", tr("Finding"), self.finding)], "tensor_view"
+        )
         self.map_stack = QStackedWidget()
         self.map_stack.addWidget(self.welcome)
         self.map_stack.addWidget(self.views.map)
@@ -87,7 +96,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
                 "source", self.code, tr("Source and traffic"), _SOURCE_HELP, width=21, height=13, minimum_px=_UPPER_PX
             ),
             CardSpec("map", self.map_stack, tr("Memory accesses"), _MAP_HELP, 0, 1, width=20, height=13),
-            CardSpec("tensor", self.views.heatmap, tr("Tensor"), _TENSOR_HELP, 1, 0, width=15, height=10),
+            CardSpec("tensor", self.tensor_views, tr("Tensor"), _TENSOR_HELP, 1, 0, width=15, height=10),
             CardSpec("programs", self.program_views, tr("Programs"), _PROGRAM_HELP, 1, 1, width=20, height=10),
             CardSpec("findings", self.findings, tr("Findings"), _FINDINGS_HELP, 1, 2, width=18, height=10),
         )
@@ -149,6 +158,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.findings.list_run(result)
         self.findings.show_launch(result, self.launch)
         self.views.redraw_texts()
+        self.finding.redraw_texts()
 
     def _forget_run(self) -> None:
         self.run.forget()
@@ -166,8 +176,10 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         file = str(file) if file is not None else None
         line = line if isinstance(line, int) else None
         self.code.pick(file, line)
-        self.findings.pick_line(file, line)
+        number = selection.get("finding")
+        self.findings.pick(file, line, number if isinstance(number, int) else None)
         self.views.select(selection)
+        self.finding.show_finding(self.run.launches, self.run.finding(selection.index("finding")))
 
     def dismiss(self) -> bool:
         """Escape also clears the selection."""
@@ -179,7 +191,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     @property
     def drawing(self) -> bool:
-        return self.run.busy or self._opening.busy or not self.views.idle
+        return self.run.busy or self._opening.busy or not self.views.idle or self.finding.busy
 
     @property
     def launch(self) -> int:
@@ -324,7 +336,7 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
 
     def _on_launch(self, index: int) -> None:
         if self.run.launch(index) is not None:
-            self.selection.update(launch=index, program=None, access=None, tensor=None)
+            self.selection.update(launch=index, program=None, access=None, tensor=None, finding=None)
             self._show_launch(index)
 
     def _on_line(self, file: str, line: int) -> None:
@@ -345,11 +357,14 @@ class KernelLabPage(Page[Plan, KernelLabResult]):
         self.selection.update(program=program if program >= 0 else None, access=None)
 
     def _on_finding(self, kinds: dict[str, Any]) -> None:
-        """A row of a list was clicked: select its launch, its line, then its program and tensor."""
+        """A row of a list was clicked: select its launch, its line, then its program, its tensor and the finding."""
         launch = kinds.get("launch", self.launch)
         if launch != self.launch:
             self.toolbar.launch.setCurrentIndex(launch)
             self._on_launch(launch)
         if "line" in kinds:
             self._on_line(kinds["file"], kinds["line"])
-        self.selection.update(**{kind: kinds[kind] for kind in ("program", "tensor") if kind in kinds})
+        self.selection.update(**{kind: kinds[kind] for kind in ("program", "tensor", "finding") if kind in kinds})
+        if "finding" in kinds:
+            self.selection.update(access=self.run.access_of_finding(kinds["finding"]))
+            self.tensor_views.show_named("finding")

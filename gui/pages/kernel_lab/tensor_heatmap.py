@@ -17,6 +17,7 @@ from gui.charts.palette import rgb
 from gui.charts.ticks import short_quantity
 from gui.theme import Theme, mix
 from gui.translation import show_text
+from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.figure import Figure
 from gui.widgets.fitted_label import FittedLabel
 from gui.zoom import Px
@@ -119,6 +120,23 @@ class HeatmapView(Figure):
         if before is None or (before.rows, before.columns) != (heatmap.rows, heatmap.columns):
             self.chart.set_home((0, heatmap.columns), (0, heatmap.rows))
         self._draw()
+
+    def data_table(self) -> DataTable | None:
+        """One row per cell that is accessed: the first tensor row and column in it, its reads and writes."""
+        heatmap = self.heatmap
+        if heatmap is None or self.is_empty:
+            return None
+        height, width = heatmap.reads.shape
+        down, across = np.nonzero(heatmap.reads.astype(bool) | heatmap.writes.astype(bool))
+        return table_of(
+            {
+                "tensor": [self.tensor] * len(down),
+                "row": -(-down * heatmap.rows // height),
+                "column": -(-across * heatmap.columns // width),
+                "reads": heatmap.reads[down, across],
+                "writes": heatmap.writes[down, across],
+            }
+        )
 
     def describe(self, x: float, y: float) -> str | None:
         """Rows, columns and counts of the cell at a point."""

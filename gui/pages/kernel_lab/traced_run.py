@@ -5,9 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from core.topics.kernel_lab import analysis
+from core.topics.kernel_lab.finding_picture import access_of
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.order import Moment
 from core.trace.record import Launch
+from core.trace.tables import FaultRow
 from gui.page.selection import Value
 from gui.widgets.latest_work import LatestWork
 
@@ -55,7 +57,15 @@ class TracedRun(QObject):
             return {"file": file, "line": line}
         line_tensor = self.result.tensor_at(file, line, launch) or tensor
         function = self.result.function_at(file, line)
-        return {"file": file, "line": line, "function": function, "tensor": line_tensor, "access": None}
+        found = self.finding_at(file, line, launch)
+        return {
+            "file": file,
+            "line": line,
+            "function": function,
+            "tensor": line_tensor,
+            "access": None,
+            "finding": found,
+        }
 
     def kinds_of_moment(self, moment: Moment, launch: int, tensor: str) -> Kinds:
         """The selection for an access: its program, its line, and `tensor`, else the tensor that it accesses."""
@@ -67,7 +77,25 @@ class TracedRun(QObject):
             "line": access.line,
             "function": None if self.result is None else self.result.function_at(access.file, access.line),
             "tensor": tensor or self.launches[launch].buffers[access.buffer].name,
+            "finding": self.finding_at(access.file, access.line, launch),
         }
+
+    def finding(self, number: int) -> FaultRow | None:
+        """A finding by its place in the result."""
+        faults = () if self.result is None else self.result.faults
+        return faults[number] if 0 <= number < len(faults) else None
+
+    def finding_at(self, file: str, line: int, launch: int) -> int | None:
+        """The place in the result of the first finding of a line: that of a launch, if it has one."""
+        faults = () if self.result is None else self.result.faults
+        numbers = [number for number, row in enumerate(faults) if (row.file, row.line) == (file, line)]
+        return next((number for number in numbers if faults[number].launch == launch), next(iter(numbers), None))
+
+    def access_of_finding(self, number: int) -> int | None:
+        """The order of the access that a finding is about, in its program."""
+        row = self.finding(number)
+        launch = None if row is None else self.launch(row.launch)
+        return None if row is None or launch is None else access_of(launch, row)
 
     def _keep(self, launches: list[Launch]) -> None:
         self.launches = launches

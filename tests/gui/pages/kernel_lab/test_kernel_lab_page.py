@@ -147,7 +147,7 @@ def test_that_another_language_writes_the_texts_of_a_run_again_and_decodes_nothi
     assert traced.findings.index == 0, "the list in front stays"
     assert traced.selection.selection.get("program") == 2
     assert "不合法" in traced.code.editor.notes.faults[LOAD_LINE]
-    assert "不合法" in str(traced.findings.faults.rows[0].sentence)
+    assert "不合法" in str(traced.findings.faults.found[0].row.sentence)
     assert traced.views.heatmap.only_button.text() == "仅 program 2"
     assert traced.toolbar.example.itemText(0) == "我的文件"
 
@@ -179,13 +179,6 @@ def test_that_a_program_is_selected_everywhere_and_again_nowhere(traced: KernelL
     settle(traced, qtbot)
     assert traced.selection.selection.get("program") is None
     assert traced.views.heatmap.heatmap.reads.sum() == 64 * PROGRAMS
-
-
-def test_that_a_fault_leads_to_its_line_and_program(traced: KernelLabPage) -> None:
-    traced.findings.faults.view.selectRow(0)
-    selection = traced.selection.selection
-    assert (selection.get("line"), selection.get("program"), selection.get("tensor")) == (LOAD_LINE, 3, "x_ptr")
-    assert traced.code.editor.picked_line == LOAD_LINE
 
 
 def test_that_another_launch_can_be_shown(page: KernelLabPage, kernel: Path, qtbot: Any) -> None:

@@ -73,6 +73,13 @@ def test_that_the_read_out_says_which_element_and_how_often(heatmap: HeatmapView
     assert heatmap.describe(9, 1) is None
 
 
+def test_that_its_data_has_a_row_for_each_cell_that_is_accessed(heatmap: HeatmapView) -> None:
+    table = heatmap.data_table()
+    assert table.columns == ("tensor", "row", "column", "reads", "writes")
+    assert len(table.rows) == 31, "element 0 is read 0 times"
+    assert table.rows[9] == ("a", 1, 2, 10, 0)
+
+
 def test_that_nothing_in_its_bar_overlaps_in_a_narrow_card(heatmap: HeatmapView) -> None:
     heatmap.set_tensors([("weight_ptr", "4 × 8 float32")])
     heatmap.select_program(123)

@@ -159,11 +159,15 @@ class Tuning:
         apart = difference(outputs, self._first[1])
         self.trials.append(replace(trial, launch=traced, registers=registers, spills=spills, difference=apart))
 
+    def autotuners(self) -> list[Any]:
+        """The Autotuners around the kernel that is running, from the outside."""
+        return list(_autotuners(self._launchers[-1] if self._launchers else None))
+
     def config_of(self, kwargs: dict[str, Any]) -> str:
         """The configuration of the launch that is running, from its keyword arguments; empty without an Autotuner."""
         if self._choice:
             return self._choice
-        for autotuner in _autotuners(self._launchers[-1] if self._launchers else None):
+        for autotuner in self.autotuners():
             best = getattr(autotuner, "best_config", None)
             for config in [*([best] if best is not None else []), *autotuner.configs]:
                 chosen = config.all_kwargs()

@@ -26,6 +26,7 @@ from core.interpreter.memory import Memory
 from core.interpreter.origins import Origins
 from core.interpreter.slice import addresses_of, depends_on_data
 from core.interpreter.trial import Outputs, outputs_of, taken_back
+from core.interpreter.tuned_in_place import kept, protected, tuned_in_place
 from core.interpreter.units import in_one_unit
 from core.interpreter.unwritten import NeedsData, UnwrittenStores
 from core.interpreter.virtual_gpu import (
@@ -168,7 +169,16 @@ class Tracer:
             if self._on_launch is not None:
                 self._on_launch(kernel, bound, arguments, shape)
         if self._trial is None:
+            finds = not self._stop_at_faults and not self._addresses_only
+            restored = protected(self.tuning.autotuners()) if finds else None
+            with origins.unobserved(), unobserved(), truth():
+                before = {} if restored is None else kept(arguments)
             launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
+            if restored is not None:
+                with origins.unobserved(), unobserved(), truth():
+                    launch = replace(
+                        launch, faults=(*launch.faults, *tuned_in_place(launch, memories, before, restored))
+                    )
             if self._fresh is not None:
                 with unobserved(), truth(), origins.unobserved():
                     placed_by_data = depends_on_data(kernel.plan)

@@ -77,7 +77,9 @@ def _in_a_process(file: CaseFile, options: argparse.Namespace) -> list[Outcome]:
 
 def _line(file: CaseFile, outcome: Outcome) -> str:
     launches = f"{outcome.launches} launches, " if outcome.launches else ""
-    return f"{file.name}::{outcome.case}: {launches}{outcome.seconds:.1f} s: {outcome.problem or 'passed'}"
+    return f"{file.name}::{outcome.case}: {launches}{outcome.seconds:.1f} s: {outcome.problem or 'passed'}" + (
+        f"; {outcome.finding}" if outcome.finding else ""
+    )
 
 
 if __name__ == "__main__":

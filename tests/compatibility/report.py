@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.compatibility.case_files import FOLDER, CaseFile, version_of
@@ -28,13 +28,21 @@ def table(results: Results) -> str:
     every = [outcome for outcomes in results.values() for outcome in outcomes]
     share = f"{_passed(every)} ({passed_share(results):.1%})"
     lines.append(f"| **all** | **{len(every)}** | **{share}** | **{_launches(every)}** |")
-    failures = [
-        f"- `{file.name}::{outcome.case}`: {_sentence(outcome.problem)}"
+    failures = _listed(results, lambda outcome: outcome.problem)
+    findings = _listed(results, lambda outcome: outcome.finding)
+    lines += ["", *(["Not passed:", "", *failures] if failures else ["All cases passed."])]
+    return "\n".join(
+        [*lines, *(["", "What the sanitizer finds in these packages:", "", *findings] if findings else [])]
+    )
+
+
+def _listed(results: Results, sentence: Callable[[Outcome], str]) -> list[str]:
+    return [
+        f"- `{file.name}::{outcome.case}`: {_sentence(sentence(outcome))}"
         for file, outcomes in results.items()
         for outcome in outcomes
-        if outcome.problem
+        if sentence(outcome)
     ]
-    return "\n".join([*lines, "", *(["Not passed:", "", *failures] if failures else ["All cases passed."])])
 
 
 def write(results: Results) -> None:

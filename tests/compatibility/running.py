@@ -22,12 +22,14 @@ GPU = "h100-sxm"
 
 @dataclass(frozen=True)
 class Outcome:
-    """`problem` is '' for a case that passed: its kernels ran, the trace has no fault, and the witness agrees."""
+    """`problem` is '' for a case that passed: its kernels ran, and the witness agrees. `finding` is the first fault
+    that the sanitizer found in the package, '' for none."""
 
     case: str
     launches: int
     seconds: float
     problem: str
+    finding: str = ""
 
 
 class TooLong(BaseException):
@@ -37,22 +39,23 @@ class TooLong(BaseException):
 def outcomes(file: CaseFile, cases: Sequence[str], limit_s: float) -> Iterator[Outcome]:
     for case in cases:
         began = time.monotonic()
-        launches, problem = _outcome(file, case, limit_s)
-        yield Outcome(case, launches, time.monotonic() - began, problem)
+        launches, problem, finding = _outcome(file, case, limit_s)
+        yield Outcome(case, launches, time.monotonic() - began, problem, finding)
 
 
-def _outcome(file: CaseFile, case: str, limit_s: float) -> tuple[int, str]:
-    """The number of launches, and what is wrong."""
+def _outcome(file: CaseFile, case: str, limit_s: float) -> tuple[int, str, str]:
+    """The number of launches, what is wrong, and what the sanitizer found."""
     params = KernelLabParams(file=str(file.path), function=case, gpu=GPU)
     try:
         with _limited(limit_s):
             traced = trace(plan(params), lambda *_: None)
     except TilescopeError as error:
-        return 0, f"It ran longer than {limit_s:g} s." if _was_too_long(error) else str(error)
+        return 0, f"It ran longer than {limit_s:g} s." if _was_too_long(error) else str(error), ""
     except TooLong:
-        return 0, f"It ran longer than {limit_s:g} s."
+        return 0, f"It ran longer than {limit_s:g} s.", ""
     faults = [fault for launch in traced.launches for fault in launch.faults if fault.severity == "fault"]
-    return len(traced.launches), f"{faults[0].kind}: {faults[0].sentence}" if faults else str(traced.failure)
+    finding = f"{faults[0].kind}: {faults[0].sentence}" if faults else ""
+    return len(traced.launches), str(traced.failure), finding
 
 
 def _was_too_long(error: BaseException | None) -> bool:

@@ -277,3 +277,13 @@ def test_that_gradients_of_norms_are_summed_in_float32_as_on_a_gpu(dtype: torch.
         weight.grad.double(), (normalized * gradient.double()).sum(0), rtol=torch.finfo(dtype).eps, atol=1e-3
     )
     torch.testing.assert_close(bias.grad.double(), gradient.double().sum(0), rtol=torch.finfo(dtype).eps, atol=1e-3)
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_that_what_a_tensor_makes_of_numbers_is_where_it_is() -> None:
+    x = torch.arange(4, device="cuda")
+    for made in (x.new_tensor([1, 2]), x.new_tensor(range(3)), x.new_zeros(3), x.unsqueeze(-1).new_tensor(5)):
+        assert made.is_cuda
+    assert (x.unsqueeze(-1) * 2 + x.new_tensor(range(2))).is_cuda
+    assert not x.new_tensor([1], device="cpu").is_cuda
+    assert not torch.arange(4).new_tensor([1]).is_cuda

@@ -44,7 +44,7 @@ def module_functions() -> dict[str, Any]:
 def tensor_attributes() -> dict[str, Any]:
     """In place of attributes and methods of `torch.Tensor`."""
     return {
-        **{name: _making(getattr(torch.Tensor, name)) for name in _METHODS_THAT_MAKE},
+        **{name: _making(_beside(getattr(torch.Tensor, name))) for name in _METHODS_THAT_MAKE},
         "device": property(_device),
         "is_cuda": property(lambda tensor: _device(tensor).type == "cuda"),
         "is_cpu": property(lambda tensor: _device(tensor).type == "cpu"),
@@ -109,6 +109,18 @@ def _making(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor
         if kwargs.get("pin_memory"):
             pin(result)
         return mark_like(result, mark_host)
+
+    return make
+
+
+def _beside(method: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A method that makes a tensor where its own is, unless a device is named. PyTorch does not tell so of every one:
+    what `new_tensor` makes of numbers has been in no operation with that tensor."""
+
+    @functools.wraps(method)
+    def make(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        result = method(tensor, *args, **kwargs)
+        return mark(result) if kwargs.get("device") is None and on_gpu(tensor) else result
 
     return make
 

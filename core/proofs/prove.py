@@ -77,15 +77,18 @@ class _Decision:
         if unknown is not None:
             return self._undecided(unknown.line, tr("an address or a mask depends on a value that is computed there"))
         if self._solver.clock.left_ms == 0 or known is None:
-            return self._answer(
-                "stopped",
-                tr(
-                    "{kernel}: stopped after {seconds:.1f} s, without a proof or a counterexample.",
-                    kernel=self._function.name,
-                    seconds=self._solver.clock.spent,
-                ),
-            )
+            return self._stopped()
         return self._undecided(known.access.line, tr("neither a proof nor a counterexample was found for it"))
+
+    def _stopped(self) -> Proof:
+        return self._answer(
+            "stopped",
+            tr(
+                "{kernel}: stopped after {seconds:.1f} s, without a proof or a counterexample.",
+                kernel=self._function.name,
+                seconds=self._solver.clock.spent,
+            ),
+        )
 
     def _is_lost(self, access: Reached) -> bool:
         if not isinstance(access.place, Place):
@@ -107,6 +110,8 @@ class _Decision:
     def _counterexample(self, doubt: Doubt, example: Example) -> Proof:
         for other in self._search.others(doubt):
             if self._search.example(other) is None:
+                if self._solver.clock.left_ms == 0:
+                    return self._stopped()  # nothing is known of the other assumptions
                 reason = tr(
                     "the launches fit several assumptions, and only some have a counterexample there: launch it with "
                     "sizes that all differ"

@@ -98,8 +98,9 @@ def test_that_doctor_is_chinese(works: bool, command: Command, monkeypatch: pyte
 
 
 def _machine_names() -> set[str]:
-    host = doctor.host_facts()
-    return {host.cpu_name, *host.gpu_names, "Noto Sans", "Source Han Sans", "WenQuanYi"}
+    """Hardware, and the font that this machine has for Chinese, if it has one."""
+    host, font = doctor.host_facts(), doctor._chinese_font()
+    return {host.cpu_name, *host.gpu_names, *([str(font.found)] if font.state is doctor.State.OK else [])}
 
 
 def _engine_double(works: bool) -> type:

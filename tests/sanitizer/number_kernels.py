@@ -24,7 +24,7 @@ def row_copy_masked(x, o, stride, rows, B: tl.constexpr):
 
 @triton.jit
 def wraps_back(x, o, i, stride):
-    tl.store(o, tl.load(x + (i * stride + tl.program_id(0))))
+    tl.store(o + tl.program_id(0), tl.load(x + (i * stride + tl.program_id(0))))
 
 
 @triton.jit
@@ -91,11 +91,11 @@ def kept_promises():
 
 
 def offset_wraps_into_bounds():
-    wraps_back[(2,)](torch.ones(64), torch.empty(1), 1 << 16, 1 << 16)
+    wraps_back[(2,)](torch.ones(64), torch.empty(2), 1 << 16, 1 << 16)
 
 
 def offset_fits():
-    wraps_back[(2,)](torch.ones(1 << 16), torch.empty(1), 1 << 7, 1 << 8)
+    wraps_back[(2,)](torch.ones(1 << 16), torch.empty(2), 1 << 7, 1 << 8)
 
 
 def offset_wraps():

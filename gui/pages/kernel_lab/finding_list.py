@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
@@ -34,6 +35,9 @@ from gui.widgets.wrapped_text import wrapped
 from gui.zoom import Px
 
 _NOTHING_YET = tr("What is wrong with the kernels is listed here.")
+_FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:]+)+[\\/](?=[^\s\\/:]+\.py:\d)")
+"""The folders of a path, before 'file.py:7'."""
+
 _SHOW_ME = tr("Show me")
 _EDGE_PX, _GAP_PX = Px(6), Px(3)
 _MOST_LINES = 200
@@ -286,7 +290,9 @@ def _texts(line: Note | Found, width: int) -> tuple[tuple[str, str], ...]:
         parts: list[tuple[Text, str]] = [(line.text, "bad" if line.is_failure else "muted")]
     else:
         parts = [(line.row.sentence, "text"), (line.row.repair, "good")]
-    return tuple((text, tone) for part, tone in parts for text in _wrapped(str(part), width - 3 * _EDGE_PX))
+    # A path of a hundred letters says no more than the name of the file, which the page shows.
+    texts = [(_FOLDERS.sub("", str(part)), tone) for part, tone in parts]
+    return tuple((text, tone) for part, tone in texts for text in _wrapped(part, width - 3 * _EDGE_PX))
 
 
 @zoom.cached(1024)

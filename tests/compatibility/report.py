@@ -62,6 +62,6 @@ def _launches(outcomes: Sequence[Outcome]) -> int:
 
 
 def _sentence(problem: str) -> str:
-    """One line, with paths relative to the folder of a package."""
-    words = " ".join(problem.replace(f"{FOLDER}/", "").split())
+    """One line, with paths relative to the folder of a package, or to the user's home."""
+    words = " ".join(problem.replace(f"{FOLDER}/", "").replace(f"{Path.home()}/", "~/").split())
     return " ".join(word.rpartition("site-packages/")[2] for word in words.split(" "))

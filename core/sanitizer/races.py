@@ -7,7 +7,7 @@ atomics.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class Race:
         return _inside(addresses, self.begin, self.end)
 
 
+_OWN_OR_ATOMIC = tr("Give each program its own elements, or use an atomic.")
+"""For what several programs store, also after they have read it."""
+
+
 def races(launch: Launch) -> tuple[Fault, ...]:
     """Every pair of sites of `launch` with bytes that two programs touch, including tensors that share memory.
 
@@ -64,7 +68,14 @@ def races(launch: Launch) -> tuple[Fault, ...]:
     }
     equal = {place for place, kind in known.items() if kind == kinds.EQUAL_STORES}
     found = conflicts(launch, tuple(_KINDS), equal)
-    return tuple(_fault(launch, race) for race in found if race.a.kind != "store" or race.place not in known)
+    faults = [_fault(launch, race) for race in found if race.a.kind != "store" or race.place not in known]
+    stored_by_many = {place[:3] for place in known if place[1:3] == place[3:]}
+    return tuple(
+        replace(fault, repair=_OWN_OR_ATOMIC)
+        if fault.access == "load" and (fault.buffer, fault.other_file, fault.other_line) in stored_by_many
+        else fault
+        for fault in faults
+    )
 
 
 def conflicts(
@@ -206,7 +217,7 @@ def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
             other_kind=b.kind,
             **details,
         ), tr("Use atomics for both, or order them with a lock or a counter.")
-    repair = tr("Give each program its own elements, or use an atomic.")
+    repair = _OWN_OR_ATOMIC
     if a.location != b.location:
         return tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "

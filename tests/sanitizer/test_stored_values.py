@@ -68,7 +68,6 @@ def test_that_lanes_that_add_equally_to_one_place_are_a_remark() -> None:
 
 
 def test_that_programs_that_read_what_others_store_equally_are_a_race() -> None:
-    assert [(each.kind, each.severity) for each in found("equal_updates")] == [
-        ("read-write race", "fault"),
-        ("equal stores", "remark"),
-    ]
+    faults = found("equal_updates")
+    assert [(each.kind, each.severity) for each in faults] == [("read-write race", "fault"), ("equal stores", "remark")]
+    assert "use an atomic" in str(faults[0].repair)

@@ -53,8 +53,8 @@ def check_target(
 
     `command_line` is FILE.py::FUNCTION, or a script and its arguments. With `tests`, that file is run with pytest, and
     `command_line` is the rest of pytest's. With `proves`, each kernel gets a line that says what holds for all sizes.
-    Returns exit code 1 if there is a fault that no comment suppresses, or if
-    the function or its tests failed; else 0. Raises TilescopeError for bad input and for a file that cannot be written.
+    Returns exit code 1 if there is a fault that no comment suppresses, or if the function or its tests failed; else 0.
+    Raises TilescopeError for bad input and for a file that cannot be written.
     """
     if not tests and not command_line:
         raise InvalidParams(tr("Nothing to check: name FILE.py::FUNCTION, SCRIPT.py or --pytest FILE."))

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands.session import engine_for
+from core.commands.traced_runs import FAULTS_FOUND, TOPIC_ID, params_of, place_of, traced
 from core.contracts.errors import InvalidParams, RunFailed, TilescopeError
+from core.contracts.registry import topic as find_topic
 from core.contracts.text import tr
 from core.engine.addresses import Target
 from core.outside import cleaned
+from core.paths import expanded
 from core.trace.file import SUFFIX
 
 if TYPE_CHECKING:
     from core.engine import Engine
     from core.topics.kernel_lab.result import KernelLabResult
 
-_TOPIC_ID = "kernel-lab"
-FAULTS_FOUND = RUN_FAILED = 1
-BAD_INPUT = 2
+RUN_FAILED, BAD_INPUT = 1, 2
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,6 @@ class Outputs:
     def checked(self, targets: int) -> Outputs:
         """The paths as they will be written for so many targets. Raises InvalidParams, before a run, where that cannot
         be."""
-        from core.commands.traced_runs import place_of
-
         export = None if self.export is None else place_of(self.export)
         html = None if self.html is None else place_of(self.html)
         if targets > 1 and (export is not None or html is not None):
@@ -99,28 +98,28 @@ def trace_targets(targets: Sequence[str], choices: Choices, *, device: Target, o
     with ExitStack() as stack:
         engine = None
         if not all(map(_is_trace, targets)):
-            engine = stack.enter_context(engine_for(device, (_TOPIC_ID,)))
+            engine = stack.enter_context(engine_for(device, (TOPIC_ID,)))
         # While the worker starts, this process imports what the report needs.
         from core.topics.kernel_lab.report import as_json
 
         outputs = outputs.checked(len(targets))
-        traced, codes = [], []
+        found, codes = [], []
         for target in targets:
             try:
-                traced.append(_Traced(_result(target, choices, engine, outputs)))
+                found.append(_Traced(_result(target, choices, engine, outputs)))
             except TilescopeError as error:
                 if len(targets) == 1:
                     raise
                 print(f"{cleaned(target)}: {error.sentence}", file=sys.stderr)
                 codes.append(RUN_FAILED if isinstance(error, RunFailed) else BAD_INPUT)
             else:
-                codes.append(traced[-1].code)
+                codes.append(found[-1].code)
                 if not outputs.as_json:
-                    traced[-1].print_tables(outputs, title=target if len(targets) > 1 else "")
+                    found[-1].print_tables(outputs, title=target if len(targets) > 1 else "")
     if outputs.as_json:
-        reports = [each.report for each in traced]
+        reports = [each.report for each in found]
         print(as_json(reports if len(targets) > 1 else reports[0]))
-    for each in traced:
+    for each in found:
         each.write(outputs)
     return max(codes)
 
@@ -130,16 +129,13 @@ def _is_trace(target: str) -> bool:
 
 
 def _result(target: str, choices: Choices, engine: tuple[Engine, str] | None, outputs: Outputs) -> KernelLabResult:
-    from core.commands.traced_runs import params_of, traced
-    from core.contracts.registry import topic as find_topic
-    from core.paths import expanded
     from core.topics.kernel_lab import analysis
     from core.topics.kernel_lab.params import KernelLabParams
 
     if _is_trace(target):
         return analysis.opened(expanded(target), KernelLabParams())
     assert engine is not None
-    topic = find_topic(_TOPIC_ID)
+    topic = find_topic(TOPIC_ID)
     params = params_of(topic, target, choices.as_params())
     return traced(*engine, topic, params, whole=outputs.export is not None, with_stack=outputs.with_stack)
 
@@ -148,10 +144,8 @@ class _Traced:
     """A result, and what becomes of it."""
 
     def __init__(self, result: KernelLabResult) -> None:
-        from core.contracts.registry import topic as find_topic
-
         self._result = result
-        self._findings = [(claim, claim.test(result)) for claim in find_topic(_TOPIC_ID).claims]
+        self._findings = [(claim, claim.test(result)) for claim in find_topic(TOPIC_ID).claims]
 
     @property
     def code(self) -> int:

@@ -1,9 +1,11 @@
-"""Runs of kernel-lab from the command line: what `trace` and `check` share."""
+"""Runs of kernel-lab from the command line: what `trace` and `check` share. The topic is imported when it is
+first needed: a command starts its worker before that."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.commands.session import run_once
 from core.contracts.errors import InvalidParams
@@ -12,7 +14,9 @@ from core.contracts.text import tr
 from core.contracts.topic import Topic
 from core.engine import Engine
 from core.paths import expanded
-from core.topics.kernel_lab.result import KernelLabResult
+
+if TYPE_CHECKING:
+    from core.topics.kernel_lab.result import KernelLabResult
 
 TOPIC_ID = "kernel-lab"
 FAULTS_FOUND = 1
@@ -31,6 +35,8 @@ def traced(
     engine: Engine, device: str, topic: Topic, params: Params, *, whole: bool = False, with_stack: bool = False
 ) -> KernelLabResult:
     """The result of a run. It has all numbers; the trace itself only if `whole`."""
+    from core.topics.kernel_lab.result import KernelLabResult
+
     result = run_once(engine, topic, params, device, partial=not whole, with_stack=with_stack)
     assert isinstance(result, KernelLabResult)
     return result

@@ -31,7 +31,7 @@ _MOST_FILLED = 1 << 26
 """Larger memory is not filled, as most of it may never be touched."""
 
 _NAN_BYTE = 0xFF
-"""Of nothing else, the bytes of a floating-point number are NaN, in every format that has one."""
+"""A number of such bytes alone is NaN in every floating-point format that has NaN."""
 
 
 @dataclass
@@ -126,16 +126,17 @@ class FreshMemory:
 
 def _stored_nan(launch: Launch, memories: Sequence[Memory]) -> bool:
     """Whether the launch stored a NaN, or something that could hide one."""
-    for access in launch.accesses:
-        if access.kind == "load":
-            continue
-        stored = memories[access.buffer]
+    stores = [access for access in launch.accesses if access.kind != "load"]
+    for buffer in {access.buffer for access in stores}:
+        stored = memories[buffer]
         if not stored.flat.dtype.is_floating_point:
             return True
-        begin, end = spans(access, stored.base)
         before = np.concatenate(([0], np.cumsum(stored.flat.float().isnan().numpy())))
-        if (before[end] - before[begin]).any():
-            return True
+        for access in stores:
+            if access.buffer == buffer:
+                begin, end = spans(access, stored.base)
+                if (before[end] - before[begin]).any():
+                    return True
     return False
 
 

@@ -10,7 +10,7 @@ import torch
 
 from core.contracts.text import Value, tr
 from core.sanitizer import kinds
-from core.sanitizer.races import Race, conflicts
+from core.sanitizer.races import OWN_OR_ATOMIC, Race, conflicts
 from core.trace.affine import IntArray
 from core.trace.record import Access, Fault, Launch
 
@@ -114,7 +114,7 @@ def _finding(launch: Launch, race: Race, addresses: IntArray, programs: IntArray
             other_value=other_value,
             **details,
         )
-        repair = tr("Give each program its own elements, or use an atomic.")
+        repair = OWN_OR_ATOMIC
     return Fault(
         kind=kinds.EQUAL_STORES if equal else kinds.WRITE_WRITE_RACE,
         access="store",

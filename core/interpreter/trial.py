@@ -18,17 +18,21 @@ Outputs = dict[int, torch.Tensor] | None
 @contextmanager
 def taken_back(arguments: Iterable[Any]) -> Iterator[None]:
     """After the block, the tensors among `arguments` hold again what they held before."""
-    storages = {
-        argument.untyped_storage().data_ptr(): argument.untyped_storage()
-        for argument in arguments
-        if isinstance(argument, torch.Tensor)
-    }
-    kept = [(storage, storage.clone()) for storage in storages.values()]  # type: ignore[no-untyped-call]
+    kept = [(storage, storage.clone()) for storage in storages_of(arguments).values()]  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         for storage, content in kept:
             storage.copy_(content)
+
+
+def storages_of(arguments: Iterable[Any]) -> dict[int, torch.UntypedStorage]:
+    """The storages of the tensors among the arguments of a launch, by address."""
+    return {
+        argument.untyped_storage().data_ptr(): argument.untyped_storage()
+        for argument in arguments
+        if isinstance(argument, torch.Tensor)
+    }
 
 
 def outputs_of(memories: Sequence[Memory], accesses: Iterable[Access]) -> dict[int, torch.Tensor]:

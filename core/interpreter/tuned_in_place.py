@@ -11,6 +11,7 @@ import torch
 from core.contracts.text import tr
 from core.interpreter.memory import Memory
 from core.interpreter.stored_values import differ, shown
+from core.interpreter.trial import storages_of
 from core.sanitizer import kinds
 from core.sanitizer.views import located
 from core.trace.affine import IntArray
@@ -39,12 +40,11 @@ def protected(autotuners: Iterable[Any]) -> frozenset[str] | None:
 
 def kept(arguments: Iterable[Any]) -> Before:
     """What the tensors among the arguments of a launch hold before it."""
-    storages = {
-        argument.untyped_storage().data_ptr(): argument.untyped_storage()
-        for argument in arguments
-        if isinstance(argument, torch.Tensor) and argument.untyped_storage().nbytes() <= _MOST_BYTES
+    return {
+        address: _bytes(storage).clone()
+        for address, storage in storages_of(arguments).items()
+        if storage.nbytes() <= _MOST_BYTES
     }
-    return {address: _bytes(storage).clone() for address, storage in storages.items()}
 
 
 def tuned_in_place(

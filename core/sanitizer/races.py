@@ -51,7 +51,7 @@ class Race:
         return _inside(addresses, self.begin, self.end)
 
 
-_OWN_OR_ATOMIC = tr("Give each program its own elements, or use an atomic.")
+OWN_OR_ATOMIC = tr("Give each program its own elements, or use an atomic.")
 """For what several programs store, also after they have read it."""
 
 
@@ -71,7 +71,7 @@ def races(launch: Launch) -> tuple[Fault, ...]:
     faults = [_fault(launch, race) for race in found if race.a.kind != "store" or race.place not in known]
     stored_by_many = {place[:3] for place in known if place[1:3] == place[3:]}
     return tuple(
-        replace(fault, repair=_OWN_OR_ATOMIC)
+        replace(fault, repair=OWN_OR_ATOMIC)
         if fault.access == "load" and (fault.buffer, fault.other_file, fault.other_line) in stored_by_many
         else fault
         for fault in faults
@@ -217,16 +217,15 @@ def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
             other_kind=b.kind,
             **details,
         ), tr("Use atomics for both, or order them with a lock or a counter.")
-    repair = _OWN_OR_ATOMIC
     if a.location != b.location:
         return tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "
             "{other_location}, so the final value is undefined ({count:,} bytes in total).",
             **details,
-        ), repair
+        ), OWN_OR_ATOMIC
     del details["other_location"]
     return tr(
         "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location}, so the "
         "final value is undefined ({count:,} bytes in total).",
         **details,
-    ), repair
+    ), OWN_OR_ATOMIC

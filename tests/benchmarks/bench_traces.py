@@ -19,9 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from core.sanitizer.races import races
 from core.trace.file import encode
 from core.trace.heatmap import tensor_heatmap
-from core.trace.races import races
 from core.trace.record import Launch
 from core.trace.reuse import reuse
 from core.trace.traffic import traffic

@@ -41,6 +41,8 @@ _FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:]+)+[\\/](?=[^\s\\/:]+\.py
 _SHOW_ME = tr("Show me")
 _EDGE_PX, _GAP_PX = Px(6), Px(3)
 _MOST_LINES = 200
+_LINE_FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextDontClip)
+"""A line with Chinese characters is higher than a Latin one: clipped to it, underscores are lost."""
 
 
 class FindingList(QWidget):
@@ -233,7 +235,7 @@ class _Delegate(QStyledItemDelegate):
             for number, (text, tone) in enumerate(_texts(line, int(rect.width()))):
                 painter.setPen(QColor(getattr(theme, tone)))
                 box = QRectF(rect.left() + 2 * _EDGE_PX, top + number * _pitch(), rect.width(), _pitch())
-                painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+                painter.drawText(box, _LINE_FLAGS, text)
             painter.setPen(QPen(QColor(theme.border), 1))
             painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         painter.restore()
@@ -276,7 +278,7 @@ def _button_px() -> int:
 
 
 def _pitch() -> int:
-    return QFontMetrics(themes.ui_font("small")).lineSpacing()
+    return QFontMetrics(themes.ui_font("small")).lineSpacing() + 1
 
 
 def _colour(line: Head | Found, theme: Theme) -> str:

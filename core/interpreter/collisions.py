@@ -34,73 +34,128 @@ def may_collide(offset: Integer, shape: tuple[int, ...]) -> bool:
     return False
 
 
-def look_for_collisions(
-    frame: Frame, location: Location, memory: Memory, pointer: Pointer, mask: Mask | None, value: torch.Tensor
-) -> None:
-    """Report what a store of `value` ([lanes, *shape]) has just lost to another lane of its program.
+class Collisions:
+    """A store of `value` ([lanes, *shape]) to places that may meet. It is made before the store, and asked after it.
 
-    Lanes that load a place and store equal values to it are a remark: each may have been meant to add to it.
+    Lanes that load a place and store equal values to it are a fault where what they do to it twice is another change
+    than once (`updating`): nothing orders the load of one thread and the store of another. Otherwise they are a remark.
     """
-    held = read(memory, pointer.offset, mask, value.dim() - 1).view(value.dtype)
-    lost = differ(held, value).expand(value.shape).cpu().numpy()
-    active = np.broadcast_to(np.True_ if mask is None else mask.array, value.shape)
-    updates = any(access.kind == "load" and access.offset is pointer.offset for access in frame.run.accesses[-_RECENT:])
-    if not updates and not (lost & active).any():
-        return
-    lane, *_ = where = np.nonzero(active)
-    place = np.broadcast_to(dense(pointer.offset, value.dim() - 1), value.shape)[where]
-    stored = value.cpu()[tuple(map(torch.from_numpy, where))]
-    order = np.lexsort((place, lane))
-    one, other = order[:-1], order[1:]
-    same = (lane[one] == lane[other]) & (place[one] == place[other])
-    one, other = one[same], other[same]
-    apart = differ(stored[torch.from_numpy(one)], stored[torch.from_numpy(other)]).numpy()
-    if not len(one) or not (updates or apart.any()):
-        return
-    is_fault = bool(apart.any())
-    one, other = (one[apart], other[apart]) if is_fault else (one, other)
-    first, second = int(one[0]), int(other[0])
-    elements = [tuple(int(axis[each]) for axis in where[1:]) for each in (first, second)]
-    buffer, index, of_lane = memory.buffer, int(place[first]), int(lane[first])
-    details: dict[str, Value] = {
-        "program": frame.describe_program(of_lane),
-        "kernel": frame.run.function,
-        "value": shown(stored[first]),
-        "index": index,
-        "tensor": buffer.name,
-        "location": location.label,
-        "element": str(list(elements[0])),
-        "other_element": str(list(elements[1])),
-    }
-    if is_fault:
-        sentence = tr(
-            "Program {program} of {kernel} stores {value} and {other_value} to index {index} of {tensor} at "
-            "{location} with elements {element} and {other_element} of one tile: any of them may stay.",
-            other_value=shown(stored[second]),
-            **details,
+
+    def __init__(
+        self,
+        frame: Frame,
+        location: Location,
+        memory: Memory,
+        pointer: Pointer,
+        mask: Mask | None,
+        value: torch.Tensor,
+        *,
+        updating: bool,
+    ) -> None:
+        self._frame, self._location, self._memory, self._pointer = frame, location, memory, pointer
+        self._mask, self._value = mask, value
+        place = (pointer.buffer, pointer.offset)
+        self._loaded = any(
+            access.kind == "load" and access.buffer == place[0] and access.offset is place[1]
+            for access in frame.run.accesses[-_RECENT:]
         )
-    else:
-        sentence = tr(
-            "Program {program} of {kernel} loads index {index} of {tensor} and stores {value} to it at {location} with "
-            "elements {element} and {other_element} of one tile: if each is meant to add to it, one addition is lost.",
-            **details,
-        )
-    assert isinstance(pointer.buffer, int)
-    frame.run.diagnostics.fault(
-        Fault(
-            kind=kinds.LANES_COLLIDE,
-            access="store",
-            buffer=pointer.buffer,
-            file=location.file,
-            line=location.line,
-            program=int(frame.programs[of_lane]),
-            index=index * memory.element_bytes // buffer.element_bytes,
+        self._before = self._held() if updating and self._loaded else None
+
+    def report(self) -> None:
+        """Report what the store has just lost of one lane to another lane of its program."""
+        value, mask = self._value, self._mask
+        active = np.broadcast_to(np.True_ if mask is None else mask.array, value.shape)
+        lost = differ(self._held(), value).expand(value.shape).cpu().numpy()
+        if not self._loaded and not (lost & active).any():
+            return
+        lane, *_ = where = np.nonzero(active)
+        place = np.broadcast_to(dense(self._pointer.offset, value.dim() - 1), value.shape)[where]
+        stored = value.cpu()[tuple(map(torch.from_numpy, where))]
+        order = np.lexsort((place, lane))
+        one, other = order[:-1], order[1:]
+        same = (lane[one] == lane[other]) & (place[one] == place[other])
+        one, other = one[same], other[same]
+        apart = differ(stored[torch.from_numpy(one)], stored[torch.from_numpy(other)]).numpy()
+        wrong = apart
+        if self._before is not None:
+            changed = differ(self._before, value).expand(value.shape).cpu().numpy()[where]
+            wrong = apart | changed[one]
+        if not len(one) or not (self._loaded or wrong.any()):
+            return
+        if wrong.any():
+            one, other, apart = one[wrong], other[wrong], apart[wrong]
+        first, second = int(one[0]), int(other[0])
+        self._fault(
+            lane=int(lane[first]),
+            place=int(place[first]),
             count=len(one),
-            sentence=sentence,
-            severity="fault" if is_fault else "remark",
-            iteration=frame.iteration,
-            element=elements[0],
-            value=shown(stored[first]),
-            repair=tr("Use an atomic, or give each element of the tile a place of its own."),
+            elements=[tuple(int(axis[each]) for axis in where[1:]) for each in (first, second)],
+            values=(shown(stored[first]), shown(stored[second])) if apart[0] else (shown(stored[first]),),
+            is_fault=bool(wrong.any()),
         )
-    )
+
+    def _held(self) -> torch.Tensor:
+        """What the places of the store hold."""
+        held = read(self._memory, self._pointer.offset, self._mask, self._value.dim() - 1)
+        return held.view(self._value.dtype)
+
+    def _fault(
+        self,
+        *,
+        lane: int,
+        place: int,
+        count: int,
+        elements: list[tuple[int, ...]],
+        values: tuple[str, ...],
+        is_fault: bool,
+    ) -> None:
+        frame, memory, location = self._frame, self._memory, self._location
+        details: dict[str, Value] = {
+            "program": frame.describe_program(lane),
+            "kernel": frame.run.function,
+            "value": values[0],
+            "index": place,
+            "tensor": memory.buffer.name,
+            "location": location.label,
+            "element": str(list(elements[0])),
+            "other_element": str(list(elements[1])),
+        }
+        if len(values) > 1:
+            sentence = tr(
+                "Program {program} of {kernel} stores {value} and {other_value} to index {index} of {tensor} at "
+                "{location} with elements {element} and {other_element} of one tile: any of them may stay.",
+                other_value=values[1],
+                **details,
+            )
+        elif is_fault:
+            sentence = tr(
+                "Program {program} of {kernel} loads index {index} of {tensor}, changes it and stores {value} to it at "
+                "{location} with elements {element} and {other_element} of one tile: one of the two changes is lost.",
+                **details,
+            )
+        else:
+            sentence = tr(
+                "Program {program} of {kernel} loads index {index} of {tensor} and stores {value} to it at {location} "
+                "with elements {element} and {other_element} of one tile: if each is meant to add to it, one addition "
+                "is lost.",
+                **details,
+            )
+        assert isinstance(self._pointer.buffer, int)
+        frame.run.diagnostics.fault(
+            Fault(
+                kind=kinds.LANES_COLLIDE,
+                access="store",
+                buffer=self._pointer.buffer,
+                file=location.file,
+                line=location.line,
+                program=int(frame.programs[lane]),
+                index=place * memory.element_bytes // memory.buffer.element_bytes,
+                count=count,
+                sentence=sentence,
+                severity="fault" if is_fault else "remark",
+                iteration=frame.iteration,
+                element=elements[0],
+                value=values[0],
+                repair=tr("Use an atomic, or give each element of the tile a place of its own."),
+            )
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.interpreter.body import Body
 from core.interpreter.ir import Function, Value
 from core.interpreter.planner import Planner
+from core.interpreter.updates import updating_stores
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ def plan(function: Function) -> Plan:
     index_bytes += sum(
         _tile_bytes(operation.result) for operation in function.body.walk() if operation.name in _ALLOCATIONS
     )
-    return Plan(function, Planner().body(function.body), sizes, index_bytes)
+    return Plan(function, Planner(updating_stores(function)).body(function.body), sizes, index_bytes)
 
 
 _ALLOCATIONS = ("ttg.local_alloc", "ttng.tmem_alloc")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
@@ -13,7 +13,13 @@ from core.interpreter.ops.registry import PURE, PURE_STEPS, STEPS, PureFunction
 
 
 class Planner:
-    """Builds bodies. Raises TilescopeError for an unknown operation before anything runs."""
+    """Builds bodies. Raises TilescopeError for an unknown operation before anything runs.
+
+    `updating` are the stores of the function that change what was loaded (`updates`).
+    """
+
+    def __init__(self, updating: Set[Operation] = frozenset()) -> None:
+        self.updating = updating
 
     def body(self, block: Block, *, hoist: bool = False) -> Body:
         """The block as a Body; with `hoist`, loop-invariant operations are hoisted."""

@@ -42,6 +42,19 @@ def scatter_add(index, x, out, n, B: tl.constexpr):
 
 
 @triton.jit
+def clamp(index, out, n, B: tl.constexpr):
+    o = tl.arange(0, B)
+    i = tl.load(index + o, mask=o < n, other=0)
+    tl.store(out + i, tl.maximum(tl.load(out + i, mask=o < n), 1.0), mask=o < n)
+
+
+@triton.jit
+def halve_into(x, out, B: tl.constexpr):
+    o = tl.arange(0, B) // 2
+    tl.store(out + o, tl.load(x + o) + 1)
+
+
+@triton.jit
 def read_back(out):
     tl.store(out, tl.load(out) + 1.0)
 
@@ -106,6 +119,19 @@ def masked_lanes():
 def equal_additions():
     index = torch.tensor([0, 1, 1, 2, 2, 2, 3, 3])
     scatter_add[(1,)](index, torch.ones(8), torch.zeros(4), 8, B=8)
+
+
+def equal_clamps():
+    clamp[(1,)](torch.tensor([0, 1, 1, 2, 2, 2, 3, 3]), torch.zeros(4), 8, B=8)
+
+
+def additions_of_zero():
+    index = torch.tensor([0, 1, 1, 2, 2, 2, 3, 3])
+    scatter_add[(1,)](index, torch.zeros(8), torch.zeros(4), 8, B=8)
+
+
+def equal_pairs_of_another_tensor():
+    halve_into[(1,)](torch.zeros(8), torch.zeros(8), B=8)
 
 
 def additions_to_places_of_their_own():

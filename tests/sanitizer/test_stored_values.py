@@ -26,6 +26,7 @@ def found(name: str) -> tuple[Fault, ...]:
         "lanes_of_broadcast",
         "rows_apart",
         "additions_to_places_of_their_own",
+        "equal_pairs_of_another_tensor",
     ],
 )
 def test_that_stores_to_places_of_their_own_and_equal_lanes_are_no_finding(name: str) -> None:
@@ -62,9 +63,16 @@ def test_that_lanes_of_one_program_that_store_different_values_collide(
     assert elements in str(finding.sentence)
 
 
-def test_that_lanes_that_add_equally_to_one_place_are_a_remark() -> None:
+def test_that_lanes_that_add_equally_to_one_place_lose_additions() -> None:
     (finding,) = found("equal_additions")
-    assert (finding.kind, finding.severity, finding.index, finding.count) == ("lanes collide", "remark", 1, 4)
+    assert (finding.kind, finding.severity, finding.index, finding.count) == ("lanes collide", "fault", 1, 4)
+    assert "one of the two changes is lost" in str(finding.sentence)
+
+
+@pytest.mark.parametrize("name", ["equal_clamps", "additions_of_zero"])
+def test_that_lanes_that_could_each_store_for_all_are_a_remark(name: str) -> None:
+    (finding,) = found(name)
+    assert (finding.kind, finding.severity, finding.index) == ("lanes collide", "remark", 1)
 
 
 def test_that_programs_that_read_what_others_store_equally_are_a_race() -> None:

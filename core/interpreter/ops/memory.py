@@ -9,7 +9,7 @@ import torch
 
 from core.contracts.text import Value, tr
 from core.interpreter.body import Step
-from core.interpreter.collisions import look_for_collisions, may_collide
+from core.interpreter.collisions import Collisions, may_collide
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation, Type
 from core.interpreter.memory import Memory, OutOfBounds, first_of, outside, read, write
@@ -198,10 +198,11 @@ def _filled(tile: torch.Tensor, mask: Mask, other: Any, type_: Type) -> torch.Te
 
 
 @step("tt.store")
-def _store(operation: Operation, _planner: StepPlanner) -> Step:
+def _store(operation: Operation, planner: StepPlanner) -> Step:
     pointer_slot, value_slot, *masks = (value.slot for value in operation.operands)
     mask_slot = masks[0] if masks else None
     type_ = operation.operands[1].type
+    updating = operation in planner.updating
 
     width = operation.operands[0].type.element_bytes
 
@@ -212,13 +213,16 @@ def _store(operation: Operation, _planner: StepPlanner) -> Step:
         mask = keep if isinstance(keep, Mask) else None
         memory = frame.run.memory(pointer.buffer, width)  # type: ignore[arg-type]
         value = to_torch(value, type_)
+        collisions = None
         if frame.run.diagnostics.sanitizes:
             frame.run.stored.add(frame.run.accesses[-1], value)
+            if may_collide(pointer.offset, type_.dims):
+                whole = value.expand(frame.count, *type_.dims)
+                collisions = Collisions(frame, operation.location, memory, pointer, mask, whole, updating=updating)
         moved = value if value.dtype == memory.flat.dtype else value.view(memory.flat.dtype)
         write(memory, pointer.offset, mask, moved, frame.count, type_.dims)
-        if frame.run.diagnostics.sanitizes and may_collide(pointer.offset, type_.dims):
-            whole = value.expand(frame.count, *type_.dims)
-            look_for_collisions(frame, operation.location, memory, pointer, mask, whole)
+        if collisions is not None:
+            collisions.report()
 
     def run(frame: Frame) -> None:
         values = frame.values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Protocol
 
 from core.interpreter.body import Body, Step
@@ -10,7 +10,9 @@ from core.interpreter.ir import Block, Operation
 
 
 class StepPlanner(Protocol):
-    """Builds the bodies of an operation's regions."""
+    """Builds the bodies of an operation's regions. `updating` are stores that change what was loaded."""
+
+    updating: Set[Operation]
 
     def body(self, block: Block, *, hoist: bool = False) -> Body:
         """A block as a body; with `hoist`, loop-invariant operations are hoisted."""

@@ -288,6 +288,7 @@ def _write_rows(memory: Memory, starts: IntArray, rows: torch.Tensor, keep: Bool
         # An edge of the mask inside a row divides the pieces further.
         edges = np.flatnonzero((keep[:, 1:] != keep[:, :-1]).any(axis=0)) + 1
         piece = int(np.gcd.reduce(edges, initial=piece))
+        first = max(first, first % piece)  # what the mask leaves out may lie before the memory
     index = ((starts - first) // piece)[:, None] + np.arange(length // piece)
     pieces = rows.reshape(-1, piece)
     if keep is not None:

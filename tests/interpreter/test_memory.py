@@ -127,3 +127,12 @@ def test_that_views_of_a_storage_see_each_other(dtype: torch.dtype) -> None:
     write(tail, affine.arange(0, 4), None, torch.ones(1, 4, dtype=dtype), 1, (4,))
     assert read(whole, affine.arange(0, 8), None, 1).to(torch.int32).tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
     assert (tail.low, tail.high) == (-4, 3)
+
+
+def test_that_a_masked_store_may_begin_before_the_memory() -> None:
+    memory = Memory("x", torch.zeros(20))
+    tile = affine.arange(-12, 20)
+    keep = mask.compare("ge", tile, 0)
+    assert isinstance(keep, Mask)
+    write(memory, tile, keep, torch.arange(32.0).reshape(1, 32), 1, (32,))
+    assert memory.flat.tolist() == list(range(12, 32))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from core.contracts.text import EMPTY, Text, Value, tr, verbatim
+from core.contracts.text import Text, Value
 from core.interpreter.ir import Operation
+from core.interpreter.shadows import wording
+from core.interpreter.shadows.marks import WRAPPED
+from core.interpreter.shadows.wording import Sink
 from core.sanitizer import kinds
 from core.trace.affine import IntArray
 from core.trace.record import AccessKind, Fault, coordinates
 
-Sink = Literal["value", "address", "condition"]
-
 _MOST_EXAMPLES = 4096
+_OVERFLOWS = (kinds.ADDRESS_OVERFLOW, kinds.INTEGER_OVERFLOW)
 
 
 class Frame(Protocol):
@@ -53,6 +55,7 @@ class Doubts:
         if known is None:
             known = len(self._ids) + 1
             known = -known if kind == kinds.ADDRESS_OVERFLOW else known
+            known += WRAPPED if kind == kinds.INTEGER_OVERFLOW else 0
             self._ids[kind, operation] = known
             self._doubts[known] = Doubt(kind, operation, repair)
         return known
@@ -78,7 +81,7 @@ class Doubts:
         """Report the doubts in `marks` ([lanes, *shape], 0 where there is none), which reached `at`."""
         for id_ in np.unique(marks[marks != 0]).tolist():
             doubt = self._doubts[id_]
-            if doubt.kind == kinds.ADDRESS_OVERFLOW and sink != "address":
+            if (doubt.kind == kinds.ADDRESS_OVERFLOW) != (sink == "address") and doubt.kind in _OVERFLOWS:
                 continue
             bad = marks == id_
             lane, *element = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
@@ -88,7 +91,7 @@ class Doubts:
                 "kernel": frame.run.function,
                 "location": location.label,
                 "program": coordinates(frame.run.grid, program),
-                "reach": _reach(at, sink, tensor, element),
+                "reach": wording.reach(at, sink, tensor, element),
             }
             numbers = doubt.details | (doubt.examples.get(program) or next(iter(doubt.examples.values()), {}))
             name = frame.run.memories[doubt.buffer].buffer.name if doubt.buffer >= 0 else ""
@@ -102,68 +105,11 @@ class Doubts:
                     program=program,
                     index=-1,
                     count=int(bad.sum()),
-                    sentence=_sentence(doubt, name, numbers, details),
+                    sentence=wording.sentence(doubt.kind, name, numbers, details),
+                    severity=kinds.KINDS[doubt.kind].severity,
                     iteration=frame.iteration,
                     element=tuple(element),
                     value=str(numbers.get("value", "")),
                     repair=doubt.repair,
                 )
             )
-
-
-def _reach(at: Operation, sink: Sink, tensor: str, element: list[int]) -> Text:
-    """Where a doubt arrived, as the end of a sentence."""
-    location, place = at.location.label, str(element)
-    if sink == "condition":
-        return tr("a condition at {location} depends on it", location=location)
-    if sink == "address":
-        return (
-            tr("it is an address of {tensor} at {location} (element {element})",
-               tensor=tensor, location=location, element=place)
-            if element
-            else tr("it is an address of {tensor} at {location}", tensor=tensor, location=location)
-        )  # fmt: skip
-    if element:
-        return tr(
-            "it reaches element {element} of what is written to {tensor} at {location}",
-            element=place, tensor=tensor, location=location,
-        )  # fmt: skip
-    return tr("it reaches what is written to {tensor} at {location}", tensor=tensor, location=location)
-
-
-def _expression(numbers: dict[str, Value]) -> Text:
-    """'row * stride', with numbers where MLIR has no name."""
-    a, b = (str(numbers.get(f"{each}_name") or f"{numbers[each]:,}") for each in "ab")
-    return verbatim(f"{a} {numbers['symbol']} {b}") if numbers["symbol"] else verbatim(a)
-
-
-def _sentence(doubt: Doubt, tensor: str, numbers: dict[str, Value], details: dict[str, Value]) -> Text:
-    if doubt.kind == kinds.UNDEFINED_LANES:
-        return tr(
-            "The load of {tensor} in {kernel} at {location} has a mask but no `other`, so the elements that the mask "
-            "leaves out are undefined: in program {program}, {reach}.",
-            tensor=tensor, **details,
-        )  # fmt: skip
-    if doubt.kind == kinds.ADDRESS_OVERFLOW:
-        return tr(
-            "In {kernel} at {location}, {expression} is {value:,} in program {program}, which wraps to {wrapped:,} in "
-            "{bits} bits: {reach}.",
-            expression=_expression(numbers), value=numbers["value"], wrapped=numbers["wrapped"], bits=numbers["bits"],
-            **details,
-        )  # fmt: skip
-    if doubt.kind == kinds.DIVISION_BY_ZERO:
-        return tr(
-            "In {kernel} at {location}, program {program} divides the integer {value} by zero: {reach}.",
-            value=numbers.get("value", ""), **details,
-        )  # fmt: skip
-    if doubt.kind == kinds.UNDEFINED_SHIFT:
-        return tr(
-            "In {kernel} at {location}, program {program} shifts a number of {bits} bits by {value}: {reach}.",
-            bits=numbers.get("bits", ""), value=numbers.get("value", ""), **details,
-        )  # fmt: skip
-    if doubt.kind == kinds.UNDEFINED_CAST:
-        return tr(
-            "In {kernel} at {location}, program {program} casts {value} to {type}, which cannot hold it: {reach}.",
-            type=numbers.get("type", ""), value=numbers.get("value", ""), **details,
-        )  # fmt: skip
-    return EMPTY

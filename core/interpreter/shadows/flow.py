@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from core.interpreter.ir import Block, Function, Operation, Value
 
@@ -17,14 +18,30 @@ LINEAR = SHAPES | {"arith.addi", "arith.subi", "arith.muli", "arith.extsi", "ari
 LINEAR |= {"arith.index_cast", "tt.addptr", "arith.select"}
 """Operations after which a wrapped offset is still wrong. Others (bits, remainders) use a number as a hash."""
 
+BITS = {"arith.shli", "arith.shrsi", "arith.shrui", "arith.remsi", "arith.remui", "arith.divui", "arith.uitofp"}
+BITS |= {"arith.andi", "arith.ori", "arith.xori", "arith.bitcast", "tt.bitcast", "tt.mulhiui", "tt.ptr_to_int"}
+BITS |= {"tt.elementwise_inline_asm", "tt.extern_elementwise"}
+"""Operations on the bits of a number, after which nobody can say whether a wrapped one is meant."""
+
+Stays = Literal["offset", "wrapped", "doubt"]
+"""What an operation leaves doubtful: all marks, all but those of wrapped offsets, or neither these nor those of other
+integers that wrap."""
+
 ELEMENTWISE = ("arith.", "math.", "tt.fp_to_fp", "tt.bitcast", "tt.addptr", "tt.precise_", "tt.clampf", "tt.mulhiui",
                "tt.extern_elementwise", "tt.elementwise_inline_asm", "tt.int_to_ptr", "tt.ptr_to_int")  # fmt: skip
 """Prefixes of operations whose every element depends on the same elements of the operands."""
 
 _OTHERS = SHAPES | {"tt.reduce", "tt.scan", "tt.dot", "tt.load"}
 
-Edge = tuple[Value, Value, bool]
-"""From, to, and whether a wrapped offset stays wrong."""
+Edge = tuple[Value, Value, Stays]
+"""From, to, and what stays doubtful."""
+
+
+def stays(operation: Operation) -> Stays:
+    """What is still doubtful of a result whose operands were."""
+    if operation.name in LINEAR:
+        return "offset"
+    return "doubt" if operation.name in BITS and operation.operands[0].type.bits > 1 else "wrapped"
 
 
 def is_elementwise(operation: Operation) -> bool:
@@ -46,9 +63,9 @@ def reached(edges: Sequence[tuple[int, int]], sources: Iterable[int]) -> set[int
     return known
 
 
-def edges_of(function: Function) -> list[tuple[int, int, bool]]:
-    """All edges, as slots."""
-    return [(a.slot, b.slot, linear) for a, b, linear in _block(function.body)]
+def edges_of(function: Function) -> list[Edge]:
+    """All edges."""
+    return list(_block(function.body))
 
 
 def _block(block: Block) -> Iterator[Edge]:
@@ -61,14 +78,13 @@ def _block(block: Block) -> Iterator[Edge]:
 
 def _operation(operation: Operation) -> Iterator[Edge]:
     if operation.name in _CONTROL:
-        yield from ((a, b, True) for a, b in _CONTROL[operation.name](operation))
+        yield from ((a, b, "offset") for a, b in _CONTROL[operation.name](operation))
     elif operation.name == "tt.load":
-        yield from ((value, operation.result, False) for value in operation.operands[2:])
+        yield from ((value, operation.result, "wrapped") for value in operation.operands[2:])
     elif operation.name in _OTHERS or is_elementwise(operation):
-        linear = operation.name in LINEAR
         for index, value in enumerate(operation.operands):
-            stays = linear and not (operation.name == "arith.select" and index == 0)
-            yield from ((value, result, stays) for result in operation.results)
+            decides = operation.name == "arith.select" and index == 0
+            yield from ((value, result, "wrapped" if decides else stays(operation)) for result in operation.results)
 
 
 def _for(operation: Operation) -> Iterator[tuple[Value, Value]]:

@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from core.interpreter.ir import SHADOW, Block, Function, Location, Operation, Type, Value
-from core.interpreter.ops.address_only import ACCESS, CHECKED
+from core.interpreter.ops.address_only import CHECKED
 from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import is_wait
 from core.interpreter.shadows.births import BIRTHS
-from core.interpreter.shadows.flow import ELEMENTWISE, LINEAR, SHAPES, edges_of, is_elementwise, reached
+from core.interpreter.shadows.checks import Checks, access_kind
+from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, reached
 from core.interpreter.shadows.hints import checked_hints
 from core.interpreter.shadows.operations import (
     ABSORB,
@@ -28,7 +29,6 @@ from core.interpreter.shadows.operations import (
     SINK,
 )
 
-_ACCESSES = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic", "tt.atomic_cas": "atomic"}
 _VALUES = {"tt.store": 1, "tt.atomic_rmw": 1, "tt.atomic_cas": 2}
 """How many operands after the pointer are values; a mask may follow."""
 
@@ -48,21 +48,9 @@ def with_shadows(original: Plan) -> Plan:
     return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
 
 
-def _pointer_operands(function: Function) -> list[Value]:
-    return [op.operands[0] for op in function.body.walk() if _kind(op) is not None]
-
-
-def _kind(operation: Operation) -> str | None:
-    """'load', 'store' or 'atomic' for an access, as in a full trace or one of addresses only."""
-    if operation.name == ACCESS:
-        return str(operation.attributes["kind"])
-    name = operation.attributes["operation"] if operation.name == CHECKED else operation.name
-    return _ACCESSES.get(name)
-
-
 def _has_undefined_lanes(operation: Operation) -> bool:
     """A masked load without `other`."""
-    return operation.name in ("tt.load", CHECKED) and _kind(operation) == "load" and len(operation.operands) == 2
+    return operation.name in ("tt.load", CHECKED) and access_kind(operation) == "load" and len(operation.operands) == 2
 
 
 class _Maker:
@@ -74,37 +62,30 @@ class _Maker:
         self._shadows: dict[int, Value] = {}
         self._clean = self._value(Type("i32"))
         edges = edges_of(function)
-        linear = [(source, target) for source, target, stays in edges if stays]
-        leading = reached([(b, a) for a, b in linear], [value.slot for value in _pointer_operands(function)])
         operations = list(function.body.walk())
-        self._constants = {
-            op.result.slot: op.attributes["words"][0] for op in operations if op.name == "arith.constant"
-        }
         self._names = {value.slot: value.name for value in function.arguments}
         self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
-        self._births = {op: birth for op in operations if (birth := self._birth(op, leading)) is not None}
-        wrapping = [op.result.slot for op, name in self._births.items() if name == "overflow"]
-        others = [op.result.slot for op, name in self._births.items() if name != "overflow"]
-        others += [op.result.slot for op in operations if _has_undefined_lanes(op)]
-        self.shadowed = reached(linear, wrapping) | reached([(a, b) for a, b, _ in edges], others)
+        checks = Checks(function, edges)
+        self._births = {op: names for op in operations if (names := checks.of(op))}
+        self.shadowed = self._reached(edges, operations)
+
+    def _reached(self, edges: Sequence[Edge], operations: Sequence[Operation]) -> set[int]:
+        slots: set[int] = set()
+        for names, passed in (
+            (("overflow",), ("offset",)),
+            (("wrap", "sum"), ("offset", "wrapped")),
+            (("divisor", "negative", "shift", "cast"), ("offset", "wrapped", "doubt")),
+        ):
+            born = [op.result.slot for op, births in self._births.items() if not set(names).isdisjoint(births)]
+            if "cast" in names:
+                born += [op.result.slot for op in operations if _has_undefined_lanes(op)]
+            slots |= reached([(a.slot, b.slot) for a, b, stays in edges if stays in passed], born)
+        return slots
 
     def function(self) -> Function:
         first = Operation(CLEAN, (self._clean,), (), {}, (), Location())
         body = self._block(self._function.body)
         return replace(self._function, body=Block(body.arguments, (first, *body.operations)), slots=self._slots)
-
-    def _birth(self, operation: Operation, leading: set[int]) -> str | None:
-        """Which check an operation needs; None if it can do no harm."""
-        name, results = operation.name, operation.results
-        if len(results) != 1 or results[0].type.bits == 1:
-            return None
-        if name in ("arith.addi", "arith.subi", "arith.muli", "arith.trunci"):
-            return "overflow" if results[0].slot in leading and results[0].type.bits <= 32 else None
-        if name in ("arith.divsi", "arith.remsi", "arith.divui", "arith.remui"):
-            return None if self._constants.get(operation.operands[1].slot, 0) else "divisor"
-        if name in ("arith.shli", "arith.shrsi", "arith.shrui"):
-            return None if operation.operands[1].slot in self._constants else "shift"
-        return "cast" if name in ("arith.fptosi", "arith.fptoui") else None
 
     def _value(self, type_: Type) -> Value:
         self._slots += 1
@@ -145,7 +126,7 @@ class _Maker:
             return control[operation.name](operation)
         if operation.name == "lanes.blocks":
             return [replace(operation, regions=tuple(map(self._block, operation.regions)))]
-        before = self._sinks(operation) if _kind(operation) is not None else []
+        before = self._sinks(operation) if access_kind(operation) is not None else []
         return [*before, operation, *checked_hints(operation), *self._shadow(operation)]
 
     def _sinks(self, operation: Operation) -> list[Operation]:
@@ -169,13 +150,14 @@ class _Maker:
             results = tuple(map(self._new, operation.results))
             return [Operation(kind, results, tuple(values), {"at": operation, **attributes}, (), location)]
 
-        if _kind(operation) == "load":
+        if access_kind(operation) == "load":
             return make(LOAD, (*operands[:2], *given[2:3]))
         if name in SHAPES:
             results = tuple(map(self._new, operation.results))
             return [replace(operation, operands=given, results=results)]
         if name in ("tt.reduce", "tt.scan"):
-            return make(REDUCE if name == "tt.reduce" else SCAN, given)
+            moved = make(REDUCE if name == "tt.reduce" else SCAN, given)
+            return moved + self._born(operation, moved)
         if name == "tt.dot":
             return make(DOT, given)
         if not name.startswith(ELEMENTWISE) or not is_elementwise(operation):
@@ -183,16 +165,23 @@ class _Maker:
         if name == "arith.select":
             return make(SELECT, (operands[0], *given))
         made: list[Operation] = []
-        linear = name in LINEAR
         if any(value.slot in self._shadows for value in operands):
             absorbs = name in ABSORBING
-            made = make(ABSORB if absorbs else MERGE, (*operands, *given) if absorbs else given, linear=linear)
-        if operation in self._births:
-            older = (made[0].result,) if made else ()
-            birth = BIRTHS[self._births[operation]]
-            names = tuple(self._name(value, operation) for value in operands)
-            made += make(birth, (*operands, operation.result, *older), names=names)
-        return made
+            made = make(ABSORB if absorbs else MERGE, (*operands, *given) if absorbs else given)
+        return made + self._born(operation, made)
+
+    def _born(self, operation: Operation, made: Sequence[Operation]) -> list[Operation]:
+        """The operations that check an operation, after those that move its shadow."""
+        added: list[Operation] = []
+        for birth in self._births.get(operation, ()):
+            older = [each.result for each in (*made, *added)][-1:]
+            names = tuple(self._name(value, operation) for value in operation.operands)
+            operands = (*operation.operands, operation.result, *older)
+            attributes = {"at": operation, "names": names}
+            added.append(
+                Operation(BIRTHS[birth], (self._new(operation.result),), operands, attributes, (), operation.location)
+            )
+        return added
 
     def _name(self, value: Value, operation: Operation) -> str:
         """The variable that holds an operand; '' for a part of the operation's own expression."""

@@ -1,6 +1,6 @@
 """Shadows as data: 0, the id of a doubt for all elements, or a structured integer of ids.
 
-Ids of wrapped offsets are negative.
+Ids of wrapped offsets are negative, those of other integers that wrap are `WRAPPED` and more.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core.interpreter.ir import Type
+from core.interpreter.shadows.flow import Stays
 from core.interpreter.values import to_torch
 from core.trace import affine
 from core.trace.affine import Affine, IntArray, Integer
 from core.trace.mask import BoolArray, Mask, Predicate
+
+WRAPPED = 1 << 32
 
 
 def is_clean(mark: Integer) -> bool:
@@ -27,13 +30,16 @@ def tidy(array: npt.NDArray[Any], rank: int) -> Integer:
     return affine.from_array(array, rank) if array.any() else 0
 
 
-def without_offsets(mark: Integer) -> Integer:
-    """The shadow after an operation that no wrapped offset survives."""
+def staying(mark: Integer, stays: Stays) -> Integer:
+    """The shadow after an operation that not every doubt survives."""
+    lowest = -WRAPPED if stays == "offset" else 0
+    highest = 2 * WRAPPED if stays != "doubt" else WRAPPED - 1
     if not isinstance(mark, Affine):
-        return max(mark, 0)
-    if mark.low >= 0:
+        return mark if lowest <= mark <= highest else 0
+    if lowest <= mark.low and mark.high <= highest:
         return mark
-    return tidy(np.maximum(mark.dense(), 0), mark.rank)
+    array = mark.dense()
+    return tidy(np.where((array >= lowest) & (array <= highest), array, 0), mark.rank)
 
 
 def first(marks: Iterable[Integer], rank: int) -> Integer:

@@ -12,7 +12,8 @@ from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation
 from core.interpreter.ops.registry import PureFunction, StepPlanner, pure, step
 from core.interpreter.shadows import marks
-from core.interpreter.shadows.doubts import Sink
+from core.interpreter.shadows.flow import stays
+from core.interpreter.shadows.wording import Sink
 from core.interpreter.values import Pointer, to_predicate
 from core.sanitizer import kinds
 from core.trace import affine
@@ -38,11 +39,10 @@ def _clean(_operation: Operation) -> PureFunction:
 
 @pure(MERGE)
 def _merge(operation: Operation) -> PureFunction:
-    rank, linear = operation.result.type.rank, operation.attributes["linear"]
+    rank, kept = operation.result.type.rank, stays(operation.attributes["at"])
 
     def call(*given: Integer) -> Integer:
-        mark = marks.first(given, rank)
-        return mark if linear else marks.without_offsets(mark)
+        return marks.staying(marks.first(given, rank), kept)
 
     return call
 
@@ -51,7 +51,7 @@ def _merge(operation: Operation) -> PureFunction:
 def _absorb(operation: Operation) -> PureFunction:
     """Of two operands: one that is certain, and decides alone, makes the result certain."""
     at: Operation = operation.attributes["at"]
-    type_, linear = at.operands[0].type, operation.attributes["linear"]
+    type_, kept = at.operands[0].type, stays(at)
     number = ABSORBING[at.name][type_.bits > 1]
 
     def call(a: Any, b: Any, left: Integer, right: Integer) -> Integer:
@@ -62,7 +62,7 @@ def _absorb(operation: Operation) -> PureFunction:
             decides = marks.equals(value, number, type_) & (affine.dense(own, type_.rank) == 0)
             if decides.any():
                 mark = marks.where(decides, 0, mark, type_.rank)
-        return mark if linear else marks.without_offsets(mark)
+        return marks.staying(mark, kept)
 
     return call
 
@@ -81,7 +81,7 @@ def _select(operation: Operation) -> PureFunction:
             mark = a if chosen else b
         if isinstance(decides, affine.Affine) and decides.rank < rank:
             decides = affine.reshaped(decides, rank, ())
-        return marks.first((marks.without_offsets(decides), mark), rank)
+        return marks.first((marks.staying(decides, "wrapped"), mark), rank)
 
     return call
 
@@ -92,7 +92,7 @@ def _reduce(operation: Operation) -> PureFunction:
     rank, axis, results = at.operands[0].type.rank, at.attributes["axis"] + 1, len(operation.results)
 
     def call(*given: Integer) -> Any:
-        mark = marks.without_offsets(marks.first(given, rank))
+        mark = marks.staying(marks.first(given, rank), "wrapped")
         if isinstance(mark, affine.Affine):
             mark = marks.tidy(mark.dense().max(axis=axis), rank - 1)
         return mark if results == 1 else (mark,) * results
@@ -107,7 +107,7 @@ def _scan(operation: Operation) -> PureFunction:
     backwards = bool(at.attributes.get("reverse", False))
 
     def call(*given: Integer) -> Any:
-        mark = marks.without_offsets(marks.first(given, type_.rank))
+        mark = marks.staying(marks.first(given, type_.rank), "wrapped")
         if isinstance(mark, affine.Affine):
             array = mark.dense()
             array = np.flip(array, axis) if backwards else array
@@ -125,7 +125,7 @@ def _dot(operation: Operation) -> PureFunction:
 
     def call(left: Integer, right: Integer, total: Integer) -> Integer:
         given = (marks.along(left, rank - 1), marks.along(right, rank - 2), total)
-        return marks.without_offsets(marks.first(given, rank))
+        return marks.staying(marks.first(given, rank), "wrapped")
 
     return call
 
@@ -138,7 +138,7 @@ def _load(operation: Operation, _planner: StepPlanner) -> Step:
 
     def run(frame: Frame) -> None:
         values = frame.values
-        other = marks.without_offsets(values[slots[2]]) if len(slots) > 2 else None
+        other = marks.staying(values[slots[2]], "wrapped") if len(slots) > 2 else None
         masked = len(slots) > 1 and not (other is not None and marks.is_clean(other))
         left = marks.off(to_predicate(values[slots[1]]), rank) if masked else None
         if left is None:
@@ -174,11 +174,14 @@ def _sink(operation: Operation, _planner: StepPlanner) -> Step:
         active = keep.array if isinstance(keep, Mask) else np.bool_(keep)
         pointer: Pointer = values[looked[0]]
         known = not isinstance(pointer.buffer, affine.Affine)
-        tensor = frame.run.memories[pointer.buffer].buffer.name if known else str(tr("a tensor"))  # type: ignore[index]
+        buffer = frame.run.memories[pointer.buffer].buffer if known else None  # type: ignore[index]
+        tensor = str(tr("a tensor")) if buffer is None else buffer.name
         for slot, sink in zip(shadows, sinks, strict=False):
             if not marks.is_clean(values[slot]):
                 found = marks.full(values[slot], frame.count, dims)
                 found = found if sink == "condition" else np.where(active, found, 0)
+                if buffer is not None and buffer.dtype.startswith("uint"):
+                    found = np.where(found < marks.WRAPPED, found, 0)  # unsigned numbers wrap by definition
                 frame.run.doubts.reach(frame, at, sink, found, tensor)
 
     return run

@@ -25,8 +25,10 @@ CHECKED_IN_FULL = (
     kinds.UNDEFINED_LANES,
     kinds.UNWRITTEN_OUTPUT,
     kinds.ADDRESS_OVERFLOW,
+    kinds.INTEGER_OVERFLOW,
     kinds.UNDEFINED_CAST,
     kinds.DIVISION_BY_ZERO,
+    kinds.NEGATIVE_DIVISION,
     kinds.UNDEFINED_SHIFT,
 )
 """What a full trace was checked for besides."""

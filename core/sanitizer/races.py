@@ -1,7 +1,7 @@
 """Races: bytes that two programs of a launch touch, one of them with a store or an atomic, in no defined order.
 
 Programs run in any order, so what is read or remains there is undefined, unless atomics order the accesses, or both are
-atomics.
+atomics. An atomic of scope cta is one for its own program alone: for others it is a plain access.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def _sites(
     concerned = {kind for way in ways for kind in way}
     for place, access in enumerate(launch.accesses):
         if access.kind in concerned and (access.kind != "load" or not order.is_atomic(access)):
-            places.setdefault(Site(access.kind, access.file, access.line, access.buffer), []).append(place)
+            own = access.kind == "atomic" and not order.atomics.at(access.file, access.line).is_shared
+            kind: AccessKind = "store" if own else access.kind
+            places.setdefault(Site(kind, access.file, access.line, access.buffer, own), []).append(place)
     boxes = {
         site: [np.array(each) for each in zip(*(bounds(launch, launch.accesses[p]) for p in of_site), strict=True)]
         for site, of_site in places.items()
@@ -187,7 +189,7 @@ def _fault(launch: Launch, race: Race) -> Fault:
     sentence, repair = _told(a, b, details)
     return Fault(
         kind=_KINDS[a.kind, b.kind],
-        access=a.kind,
+        access="atomic" if a.is_own_atomic else a.kind,
         buffer=a.buffer,
         file=a.file,
         line=a.line,
@@ -204,6 +206,15 @@ def _fault(launch: Launch, race: Race) -> Fault:
 
 def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
     """The sentence and the repair of a race between two sites."""
+    if a.is_own_atomic or b.is_own_atomic:
+        both = a.is_own_atomic and b.is_own_atomic
+        return tr(
+            "Programs {program} and {other} of {kernel} both touch index {index} of {tensor} at {locations}, with an "
+            "atomic of scope cta: it is none for other programs, so what is there is undefined ({count:,} bytes in "
+            "total).",
+            locations=a.location if both and a.location == b.location else f"{a.location}, {b.location}",
+            **{name: value for name, value in details.items() if name not in ("location", "other_location")},
+        ), tr('Leave out scope="cta": the default is scope="gpu".')
     if a.kind == "load":
         return tr(
             "Program {program} of {kernel} loads index {index} of {tensor} at {location}, and program {other} stores "

@@ -41,12 +41,13 @@ class Spans:
 
 @dataclass(frozen=True)
 class Site:
-    """A source line that accesses a buffer in one way."""
+    """A source line that accesses a buffer in one way. An atomic that is one for its own program alone is a store."""
 
     kind: AccessKind
     file: str
     line: int
     buffer: int
+    is_own_atomic: bool = False
 
     @property
     def place(self) -> tuple[str, int, int]:

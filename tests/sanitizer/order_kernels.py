@@ -63,3 +63,37 @@ def first_to_count():
 
 def relaxed_counter():
     last_overwrites[(4,)](torch.empty(4), torch.zeros(1, dtype=torch.int32), LAST=3, SEM="relaxed")
+
+
+@triton.jit
+def add_relaxed(t, lock, count):
+    while tl.atomic_cas(lock, 0, 1, sem="relaxed") == 1:
+        pass
+    tl.store(t, tl.load(t) + 1.0)
+    tl.debug_barrier()
+    tl.atomic_xchg(lock, 0, sem="relaxed")
+    tl.atomic_add(count, 1)
+
+
+@triton.jit
+def clear_and_add(t, SCOPE: tl.constexpr, CLEAR: tl.constexpr):
+    if CLEAR and tl.program_id(0) == 0:
+        tl.store(t, 0.0)
+    tl.atomic_add(t, 1.0, scope=SCOPE)
+
+
+def relaxed_lock():
+    count = torch.zeros(1, dtype=torch.int32)
+    add_relaxed[(4,)](torch.zeros(1), torch.zeros(1, dtype=torch.int32), count)
+
+
+def atomics():
+    clear_and_add[(4,)](torch.zeros(1), SCOPE="gpu", CLEAR=False)
+
+
+def atomics_of_one_program():
+    clear_and_add[(4,)](torch.zeros(1), SCOPE="cta", CLEAR=False)
+
+
+def cleared_in_the_kernel():
+    clear_and_add[(4,)](torch.zeros(1), SCOPE="gpu", CLEAR=True)

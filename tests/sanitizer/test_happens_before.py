@@ -16,7 +16,7 @@ def found(name: str) -> tuple[Fault, ...]:
     return tuple(each for each in findings(tracer.launches[-1]) if each.severity == "fault")
 
 
-@pytest.mark.parametrize("name", ["lock", "counter"])
+@pytest.mark.parametrize("name", ["lock", "counter", "atomics"])
 def test_that_ordered_stores_are_no_race(name: str) -> None:
     assert found(name) == ()
 
@@ -28,6 +28,9 @@ def test_that_ordered_stores_are_no_race(name: str) -> None:
         ("a_lock_each", "read-write race", 0, 4),
         ("first_to_count", "write-write race", 1, 12),
         ("relaxed_counter", "write-write race", 0, 12),
+        ("relaxed_lock", "write-write race", 0, 4),
+        ("atomics_of_one_program", "write-write race", 0, 4),
+        ("cleared_in_the_kernel", "atomic and plain access", 0, 4),
     ],
 )
 def test_that_stores_without_an_order_are_a_race(name: str, kind: str, index: int, count: int) -> None:

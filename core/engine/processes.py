@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
+_LOOK_EVERY_S = 0.01
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
 """With the paths of this process, so that every process imports the same Tilescope, from any folder. With -P, a file of
 that folder cannot take the place of json."""
@@ -31,18 +32,33 @@ async def start(module: str, environment: Mapping[str, str], *arguments: str) ->
 
 
 async def end(process: Process, timeout_s: float) -> None:
-    """Wait for a process whose pipes are closed; after a while, kill it. What it started ends in any case."""
-    if process.returncode is not None:
-        return  # its number may be that of another process by now
+    """Wait for a process whose stdin is closed; after a while, kill it. What it started ends in any case."""
+    try:
+        if process.returncode is None:  # else its number may be that of another process by now
+            await _end_with_children(process, timeout_s)
+    finally:
+        # It may have ended before its stdout: the pipe would be closed when the loop is gone, which fails. asyncio has
+        # no public way to close it.
+        process._transport.close()  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+
+async def _end_with_children(process: Process, timeout_s: float) -> None:
     children = children_of(process.pid)
     try:
-        await asyncio.wait_for(process.wait(), timeout_s)
+        await asyncio.wait_for(_exit_of(process), timeout_s)
     except TimeoutError:
         kill_with_children(process.pid)
-        await process.wait()
+        await _exit_of(process)
     for child in children:
         with suppress(psutil.Error):
             child.kill()
+
+
+async def _exit_of(process: Process) -> None:
+    """Return once the process has ended. `Process.wait` waits for its pipes too, which another process may hold."""
+    while process.returncode is None:
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def kill_with_children(pid: int) -> None:

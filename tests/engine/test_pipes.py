@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import itertools
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -136,3 +138,28 @@ def test_that_starting_a_process_leaves_the_signals_of_its_thread_as_they_were()
 
     before = set(signal.pthread_sigmask(signal.SIG_BLOCK, set()))
     assert asyncio.run(started()) == before
+
+
+def test_that_a_process_whose_output_another_one_keeps_open_is_let_go_with_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+
+    async def left() -> int:
+        process = await processes.start("tests.engine.leaver", os.environ)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pid = int(await process.stdout.readline())
+        process.stdin.close()
+        await processes.end(process, TIMEOUT_S)
+        return pid
+
+    started_at = time.monotonic()
+    pid = asyncio.run(left())
+    try:
+        assert time.monotonic() - started_at < TIMEOUT_S
+        gc.collect()
+        assert unraisable == []
+    finally:
+        processes.kill_with_children(pid)

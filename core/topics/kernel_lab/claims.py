@@ -7,7 +7,7 @@ from collections.abc import Set
 from core.contracts.claims import Claim, Finding, Verdict
 from core.contracts.text import Text, listed, sentences, tr, tr_plural
 from core.format import quantity
-from core.sanitizer.kinds import KINDS, OUT_OF_BOUNDS, OUTSIDE_THE_VIEW, WRONG_STRIDES
+from core.sanitizer.kinds import KINDS, LANES_COLLIDE, OUT_OF_BOUNDS, OUTSIDE_THE_VIEW, WRONG_STRIDES
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import LineRow, SectorRow, TensorRow
 
@@ -15,7 +15,8 @@ ABOUT_ONCE = 1.25
 L2_BYTES = 40_000_000
 WELL_USED, HALF_USED = 0.8, 0.5
 _OUTSIDE = {OUT_OF_BOUNDS, OUTSIDE_THE_VIEW, WRONG_STRIDES}
-_RACES = {kind.id for kind in KINDS.values() if kind.group == "race"}
+_RACES = {kind.id for kind in KINDS.values() if kind.group == "race"} - {LANES_COLLIDE}
+"""Between programs."""
 _NOTHING_TRACED = tr("Nothing has been traced yet: run the page to the end.")
 
 
@@ -41,12 +42,12 @@ def no_races(result: KernelLabResult) -> Finding:
     return Finding(
         Verdict.HOLDS,
         tr_plural(
-            "{programs:,} programs in {count:,} launch; what one program of a launch stores, no other stores or "
-            "reads, unless atomics order them (traced).",
-            "{programs:,} programs in {count:,} launches; what one program of a launch stores, no other stores or "
-            "reads, unless atomics order them (traced).",
+            "{programs} in {count:,} launch; what one program of a launch stores, no other stores or reads, unless "
+            "atomics order them (traced).",
+            "{programs} in {count:,} launches; what one program of a launch stores, no other stores or reads, unless "
+            "atomics order them (traced).",
             count=int(result.value("launches")),
-            programs=int(result.value("programs")),
+            programs=tr_plural("{count:,} program", "{count:,} programs", count=int(result.value("programs"))),
         ),
     )
 
@@ -194,7 +195,7 @@ CLAIMS = (
     ),
     Claim(
         id="no-races",
-        statement=tr("No two programs write the same bytes."),
+        statement=tr("Programs do not race: what one stores, no other one stores or reads."),
         source=tr("Triton documentation, programming model: the programs of a launch run in any order"),
         test=no_races,
     ),

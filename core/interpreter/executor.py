@@ -27,6 +27,7 @@ from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
 from core.interpreter.serial import reads_data, waits_for_others
 from core.interpreter.shadows.instrument import with_shadows
+from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
@@ -51,15 +52,16 @@ def execute(
     diagnostics: Diagnostics | None = None,
     unwritten: UnwrittenStores | None = None,
     size: TraceSize | None = None,
+    suspects: Suspects | None = None,
 ) -> tuple[list[Memory], Run]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
     raises TilescopeError, before that operation touches memory. Passes on what `progress` raises. `unwritten` are the
     stores that earlier launches of an addresses-only trace skipped. `size` counts the accesses, and may raise
-    TraceTooLarge.
+    TraceTooLarge. `suspects` are for a `plan` that follows them.
     """
-    if diagnostics is not None and diagnostics.sanitizes:
+    if diagnostics is not None and diagnostics.sanitizes and suspects is None:
         plan = with_shadows(plan)
     memories: list[Memory] = []
     bound = [
@@ -75,6 +77,7 @@ def execute(
     run.diagnostics = diagnostics or run.diagnostics
     run.unwritten = unwritten if unwritten is not None else run.unwritten
     run.size = size or run.size
+    run.suspects = suspects
     run.size.require(_LEAST_BYTES_PER_PROGRAM * programs, plan.function.name)
     order = lane_order(plan, bound, run, programs)
     chunk = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")

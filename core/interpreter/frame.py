@@ -14,6 +14,7 @@ from core.interpreter.address_book import AddressBook
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.shadows.doubts import Doubts
+from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.stored_values import StoredValues
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Lanes
@@ -44,6 +45,7 @@ class Run:
     size: TraceSize = field(default_factory=TraceSize)
     product_flops: int = 0
     stored: StoredValues = field(default_factory=StoredValues)
+    suspects: Suspects | None = None
     _views: dict[tuple[int, int], Memory] = field(default_factory=dict)
 
     def memory(self, buffer: int, width: int) -> Memory:

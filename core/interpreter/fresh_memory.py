@@ -3,14 +3,14 @@
 PyTorch counts the operations that write to a tensor; after one, the whole storage counts as written. So does one that
 may be written unseen (`numpy()`, `data`). What remains was written by kernels alone, element by element.
 
-Floating-point memory is filled with NaN first. A kernel may load what nobody has written and then drop it, as one that
-masks a triangle does: what it stores has no NaN then, and nothing is reported.
+Floating-point memory is filled with NaN first, so that what comes of it is seen. A kernel may load what nobody has
+written and then drop it, as one that masks a triangle does: then nothing is reported.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,11 @@ import numpy as np
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from core.contracts.text import sentences, tr
 from core.interpreter.memory import Memory
-from core.sanitizer.initialisation import Written, spans, uninitialised_reads, unwritten_output
-from core.trace.record import Launch
+from core.interpreter.shadows.instrument import Line
+from core.sanitizer.initialisation import Elements, Written, uninitialised_reads, unwritten_output
+from core.trace.record import Fault, Launch
 
 _MAKERS = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
 _ESCAPES = {"numpy", "__array__", "__dlpack__", "resize_", "set_", "storage", "untyped_storage"}
@@ -41,8 +43,6 @@ class _Fresh:
     storage: StorageWeakRef
     witness: torch.Tensor
     memory: Written
-    is_nan: bool
-    """Whether the elements that nobody has written are NaN."""
 
     @property
     def is_written(self) -> bool:
@@ -74,9 +74,22 @@ class FreshMemory:
             for tensor in _tensors(results):
                 self._is_cut(tensor)
 
-    def launched(self, launch: Launch, memories: Sequence[Memory], number: int, *, placed_by_data: bool) -> Launch:
+    def is_unwritten(self, tensor: torch.Tensor) -> bool:
+        """Whether a part of the storage that a tensor lies in was never written."""
+        fresh = self._alive.get(tensor.untyped_storage()._cdata)
+        return fresh is not None and not (fresh.is_freed or fresh.is_written or bool(fresh.memory.written.all()))
+
+    def launched(
+        self,
+        launch: Launch,
+        memories: Sequence[Memory],
+        number: int,
+        *,
+        placed_by_data: bool,
+        dropped: Callable[[Elements], set[Line]],
+    ) -> Launch:
         """Launch `number`, with its reads of what nobody has written. `placed_by_data` says that where it stores may
-        depend on values that it loads."""
+        depend on values that it loads, `dropped` on which lines such values get nowhere."""
         tensors: dict[int, list[int]] = {}
         for buffer, memory in enumerate(memories):
             tensors.setdefault(memory.flat.untyped_storage()._cdata, []).append(buffer)
@@ -84,10 +97,13 @@ class FreshMemory:
         for key, buffers in tensors.items():
             fresh = self._alive.get(key)
             if fresh is not None and not fresh.is_freed and not fresh.is_written:
-                found = uninitialised_reads(launch, fresh.memory, buffers, number)
+                found, elements = uninitialised_reads(launch, fresh.memory, buffers, number)
                 fresh.memory.placed_by_data = placed_by_data
-                if found and (launch.addresses_only or not fresh.is_nan or _stored_nan(launch, memories)):
-                    faults += found
+                if launch.addresses_only:
+                    faults += [_uncertain(fault) if fault.access == "load" else fault for fault in found]
+                    continue
+                quiet = dropped(elements) if found else set()
+                faults += [fault for fault in found if fault.access != "load" or (fault.file, fault.line) not in quiet]
         return replace(launch, faults=tuple(faults))
 
     def finished(self, launches: list[Launch]) -> None:
@@ -111,10 +127,9 @@ class FreshMemory:
         older = self._alive.get(storage._cdata)
         if older is not None and older.memory.last_store is not None:
             self._freed.append(older)
-        is_nan = tensor.dtype.is_floating_point and count <= _MOST_FILLED and storage.device.type == "cpu"
-        if is_nan:
+        if tensor.dtype.is_floating_point and count <= _MOST_FILLED and storage.device.type == "cpu":
             ctypes.memset(storage.data_ptr(), _NAN_BYTE, storage.nbytes())
-        self._alive[storage._cdata] = _Fresh(StorageWeakRef(storage), witness, written, is_nan)  # type: ignore[no-untyped-call]
+        self._alive[storage._cdata] = _Fresh(StorageWeakRef(storage), witness, written)  # type: ignore[no-untyped-call]
 
     def _is_cut(self, tensor: torch.Tensor) -> None:
         """A part of a tensor is used by itself: the rest may be spare room."""
@@ -124,20 +139,10 @@ class FreshMemory:
             fresh.memory.is_read = True
 
 
-def _stored_nan(launch: Launch, memories: Sequence[Memory]) -> bool:
-    """Whether the launch stored a NaN, or something that could hide one."""
-    stores = [access for access in launch.accesses if access.kind != "load"]
-    for buffer in {access.buffer for access in stores}:
-        stored = memories[buffer]
-        if not stored.flat.dtype.is_floating_point:
-            return True
-        before = np.concatenate(([0], np.cumsum(stored.flat.float().isnan().numpy())))
-        for access in stores:
-            if access.buffer == buffer:
-                begin, end = spans(access, stored.base)
-                if (before[end] - before[begin]).any():
-                    return True
-    return False
+def _uncertain(fault: Fault) -> Fault:
+    """The remark on a load of which no value was computed."""
+    unknown = tr("Whether the value gets anywhere is not known: a trace of addresses only computes none.")
+    return replace(fault, severity="remark", sentence=sentences(fault.sentence, unknown))
 
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]

@@ -24,9 +24,13 @@ from core.interpreter.handles import LaunchHandle, Usage
 from core.interpreter.host_reads import observed, observer_of, unobserved
 from core.interpreter.memory import Memory
 from core.interpreter.origins import Origins
+from core.interpreter.plan import Plan
+from core.interpreter.second_look import SecondLook, harmless_races, may_need
+from core.interpreter.shadows.instrument import Line
+from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.slice import addresses_of, depends_on_data
 from core.interpreter.trial import Outputs, outputs_of, taken_back
-from core.interpreter.tuned_in_place import kept, protected, tuned_in_place
+from core.interpreter.tuned_in_place import Before, kept, protected, tuned_in_place
 from core.interpreter.units import in_one_unit
 from core.interpreter.unwritten import NeedsData, UnwrittenStores
 from core.interpreter.virtual_gpu import (
@@ -81,6 +85,7 @@ class Tracer:
         """What differs from a run on a GPU and that the user should know."""
         self._addresses_only = addresses_only
         self._unwritten = UnwrittenStores()
+        self._arrived: set[tuple[int, Line]] = set()
         self._fresh = None if stop_at_faults else FreshMemory()
         self._origins = Origins(self._fresh)
 
@@ -169,20 +174,14 @@ class Tracer:
             if self._on_launch is not None:
                 self._on_launch(kernel, bound, arguments, shape)
         if self._trial is None:
-            finds = not self._stop_at_faults and not self._addresses_only
-            restored = protected(self.tuning.autotuners()) if finds else None
-            with origins.unobserved(), unobserved(), truth():
-                before = {} if restored is None else kept(arguments)
+            with unobserved(), truth(), origins.unobserved():
+                restored, before = self._kept(kernel, arguments)
             launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
-            if restored is not None:
-                with origins.unobserved(), unobserved(), truth():
-                    launch = replace(
-                        launch, faults=(*launch.faults, *tuned_in_place(launch, memories, before, restored))
-                    )
             if self._fresh is not None:
-                with unobserved(), truth(), origins.unobserved():
-                    placed_by_data = depends_on_data(kernel.plan)
-                    launch = self._fresh.launched(launch, memories, len(self.launches), placed_by_data=placed_by_data)
+                with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
+                    run_again = partial(self._run_again, arguments, shape)
+                    look = SecondLook(kernel.plan, launch, memories, before, run_again, self._arrived)
+                    launch = self._looked_at(kernel, look, self._fresh, restored)
             self.launches.append(launch)
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):
@@ -190,6 +189,45 @@ class Tracer:
             launch, memories = self._execute(kernel, arguments, shape, config, size, site)
             outputs = None if self._addresses_only else outputs_of(memories, launch.accesses)
         self._trial.append((launch, LaunchHandle(kernel, bound, self._launch).usage(), outputs))
+
+    def _kept(self, kernel: Kernel, arguments: Sequence[Any]) -> tuple[frozenset[str] | None, Before]:
+        """What the autotuners around a kernel restore (`protected`), and what its tensors hold, if that is needed."""
+        if self._fresh is None or self._addresses_only:
+            return None, {}
+        restored = protected(self.tuning.autotuners())
+        needed = restored is not None or may_need(kernel.plan, arguments, self._fresh.is_unwritten)
+        return restored, kept(arguments) if needed else {}
+
+    def _looked_at(
+        self, kernel: Kernel, look: SecondLook, fresh: FreshMemory, restored: frozenset[str] | None
+    ) -> Launch:
+        """The launch with the findings that ask what was in memory before, and what comes of it."""
+        launch, faults = look.launch, list(look.launch.faults)
+        if restored is not None:
+            tuned = tuned_in_place(launch, look.memories, look.before, restored)
+            faults += [fault for fault in tuned if look.changes(fault.buffer)]
+        if look.before:
+            faults += harmless_races(look)
+        placed_by_data = depends_on_data(kernel.plan)
+        return fresh.launched(
+            replace(launch, faults=tuple(faults)),
+            look.memories,
+            len(self.launches),
+            placed_by_data=placed_by_data,
+            dropped=look.dropped,
+        )
+
+    def _run_again(self, arguments: Sequence[Any], shape: Grid, plan: Plan, suspects: Suspects | None) -> None:
+        execute(
+            plan,
+            arguments,
+            shape,
+            memory_budget_bytes=self._memory_budget_bytes,
+            watcher=WatchRecorder((), None, 0),
+            progress=self._progress,
+            diagnostics=Diagnostics(stop_at_faults=False),
+            suspects=suspects,
+        )
 
     def _try(self, launch: Callable[[], Any]) -> tuple[Launch, Usage, Outputs]:
         """Trace a launch, and take back what it wrote."""

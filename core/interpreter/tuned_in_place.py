@@ -41,7 +41,7 @@ def protected(autotuners: Iterable[Any]) -> frozenset[str] | None:
 def kept(arguments: Iterable[Any]) -> Before:
     """What the tensors among the arguments of a launch hold before it."""
     return {
-        address: _bytes(storage).clone()
+        address: bytes_of(storage).clone()
         for address, storage in storages_of(arguments).items()
         if storage.nbytes() <= _MOST_BYTES
     }
@@ -120,6 +120,7 @@ def _changed(launch: Launch, tensors: dict[int, Memory], before: torch.Tensor) -
     )
 
 
-def _bytes(storage: torch.UntypedStorage) -> torch.Tensor:
+def bytes_of(storage: torch.UntypedStorage) -> torch.Tensor:
+    """All bytes of a storage, as a tensor that shares them."""
     empty: torch.Tensor = torch.empty(0, dtype=torch.uint8, device=storage.device)
     return empty.set_(storage, 0, (storage.nbytes(),), (1,))

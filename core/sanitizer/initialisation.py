@@ -6,7 +6,7 @@ of the launch stores to its place, and its own program does so later or never.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,20 +41,29 @@ class Written:
         return (buffer.data_ptr - self.start) // self.element_bytes
 
 
-def uninitialised_reads(launch: Launch, memory: Written, buffers: Sequence[int], number: int) -> list[Fault]:
-    """The reads by launch `number` of what nobody has written in `memory`, which the tensors `buffers` lie in.
+Elements = dict[int, BoolArray]
+"""By the number of an access, some of its elements, [lanes, *shape]."""
+
+
+def uninitialised_reads(
+    launch: Launch, memory: Written, buffers: Sequence[int], number: int
+) -> tuple[list[Fault], Elements]:
+    """The reads by launch `number` of what nobody has written in `memory`, which the tensors `buffers` lie in, and the
+    elements that read it.
 
     What the launch stores is written afterwards.
     """
-    accesses = [access for access in launch.accesses if access.buffer in buffers]
-    if any(access.element_bytes != memory.element_bytes for access in accesses):
+    accesses = {place: access for place, access in enumerate(launch.accesses) if access.buffer in buffers}
+    if any(access.element_bytes != memory.element_bytes for access in accesses.values()):
         memory.written[:] = True  # counted in other elements: nothing is known
-        return []
-    stores = [access for access in accesses if _overwrites(access, launch)]
-    reads = [access for access in accesses if not _overwrites(access, launch)]
-    found = _Reads(launch, memory, stores).findings(reads) if reads and not memory.written.all() else []
-    memory.is_read = memory.is_read or any(access.kind == "load" for access in reads)
-    changes = [access for access in accesses if access.kind != "load"]
+        return [], {}
+    stores = [access for access in accesses.values() if _overwrites(access, launch)]
+    reads = {place: access for place, access in accesses.items() if not _overwrites(access, launch)}
+    found: tuple[list[Fault], Elements] = [], {}
+    if reads and not memory.written.all():
+        found = _Reads(launch, memory, stores).findings(reads)
+    memory.is_read = memory.is_read or any(access.kind == "load" for access in reads.values())
+    changes = [access for access in accesses.values() if access.kind != "load"]
     if changes:
         _fill(launch, memory, changes)
         memory.last_store = number, changes[-1]
@@ -143,18 +152,20 @@ class _Reads:
         self._missing = np.concatenate(([0], np.cumsum(~memory.written)))
         self._known: tuple[IntArray, IntArray, IntArray] | None = None
 
-    def findings(self, reads: Sequence[Access]) -> list[Fault]:
+    def findings(self, reads: Mapping[int, Access]) -> tuple[list[Fault], Elements]:
         found: dict[tuple[AccessKind, int, str, int], Fault] = {}
-        for access in reads:
+        elements: Elements = {}
+        for place, access in reads.items():
             bad = None if self._is_written(access) else self._too_early(access)
             if bad is not None and bad.any():
+                elements[place] = bad
                 site = access.kind, access.buffer, access.file, access.line
                 count = int(bad.sum())
                 known = found.get(site)
                 found[site] = (
                     self._finding(access, bad, count) if known is None else replace(known, count=known.count + count)
                 )
-        return list(found.values())
+        return list(found.values()), elements
 
     def _is_written(self, access: Access) -> bool:
         """Whether all that an access reads was written by earlier launches."""

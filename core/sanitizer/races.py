@@ -66,9 +66,15 @@ def races(launch: Launch) -> tuple[Fault, ...]:
         for fault in launch.faults
         if fault.kind in (kinds.WRITE_WRITE_RACE, kinds.EQUAL_STORES)
     }
+    harmless_ = {
+        (fault.buffer, fault.file, fault.line, fault.other_file, fault.other_line)
+        for fault in launch.faults
+        if fault.kind == kinds.READ_WRITE_RACE
+    }
     equal = {place for place, kind in known.items() if kind == kinds.EQUAL_STORES}
     found = conflicts(launch, tuple(_KINDS), equal)
-    faults = [_fault(launch, race) for race in found if race.a.kind != "store" or race.place not in known]
+    known_of = {"store": known.keys(), "load": harmless_}
+    faults = [fault_of(launch, race) for race in found if race.place not in known_of.get(race.a.kind, ())]
     stored_by_many = {place[:3] for place in known if place[1:3] == place[3:]}
     return tuple(
         replace(fault, repair=OWN_OR_ATOMIC)
@@ -172,7 +178,7 @@ def _inside(addresses: IntArray, begin: IntArray, end: IntArray) -> BoolArray:
     return inside
 
 
-def _fault(launch: Launch, race: Race) -> Fault:
+def fault_of(launch: Launch, race: Race) -> Fault:
     a, b = race.a, race.b
     buffer, count = launch.buffers[a.buffer], int((race.end - race.begin).sum())
     index = (race.byte - buffer.data_ptr) // buffer.element_bytes

@@ -25,6 +25,7 @@ def found(name: str) -> list[Fault]:
         "one_configuration",
         "reads_back_its_own",
         "lock_that_is_free_again",
+        "the_same_again",
     ],
 )
 def test_that_what_is_restored_or_only_written_is_no_finding(name: str) -> None:

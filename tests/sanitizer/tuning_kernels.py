@@ -43,6 +43,17 @@ def launch(kernel, x, out, *more):
     kernel[lambda meta: (triton.cdiv(1000, meta["B"]),)](x, out, *more, 1000)
 
 
+@triton.jit
+def clamp(x, out, n, B: tl.constexpr):
+    o = tl.program_id(0) * B + tl.arange(0, B)
+    tl.store(out + o, tl.maximum(tl.load(x + o, mask=o < n), 0.0), mask=o < n)
+
+
+def the_same_again():
+    x = torch.linspace(-1, 1, 1000)
+    launch(tune(clamp), x, x)
+
+
 def in_place():
     x = torch.ones(1000)
     launch(tune(double), x, x)

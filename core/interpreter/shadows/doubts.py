@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core.contracts.text import Text, Value
 from core.interpreter.ir import Operation
 from core.interpreter.shadows import wording
-from core.interpreter.shadows.marks import WRAPPED
+from core.interpreter.shadows.marks import SUSPECT, WRAPPED
 from core.interpreter.shadows.wording import Sink
 from core.sanitizer import kinds
 from core.trace.affine import IntArray
@@ -80,6 +80,9 @@ class Doubts:
     def reach(self, frame: Frame, at: Operation, sink: Sink, marks: npt.NDArray[np.int64], tensor: str) -> None:
         """Report the doubts in `marks` ([lanes, *shape], 0 where there is none), which reached `at`."""
         for id_ in np.unique(marks[marks != 0]).tolist():
+            if id_ == SUSPECT:
+                frame.run.suspects.has_arrived = True
+                continue
             doubt = self._doubts[id_]
             if (doubt.kind == kinds.ADDRESS_OVERFLOW) != (sink == "address") and doubt.kind in _OVERFLOWS:
                 continue

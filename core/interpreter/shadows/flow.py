@@ -48,6 +48,11 @@ def is_elementwise(operation: Operation) -> bool:
     return operation.name.startswith(ELEMENTWISE) and operation.name != "arith.constant" and not operation.regions
 
 
+def moves(operation: Operation) -> bool:
+    """Whether a shadow can follow what an operation makes of its operands, or whether it ends there."""
+    return not operation.results or operation.name in _OTHERS or is_elementwise(operation)
+
+
 def reached(edges: Sequence[tuple[int, int]], sources: Iterable[int]) -> set[int]:
     """The slots that the sources flow to, themselves included."""
     following: dict[int, list[int]] = defaultdict(list)

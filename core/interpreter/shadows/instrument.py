@@ -13,7 +13,8 @@ from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import is_wait
 from core.interpreter.shadows.births import BIRTHS
 from core.interpreter.shadows.checks import Checks, access_kind
-from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, reached
+from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, moves, reached
+from core.interpreter.shadows.following import ESCAPE, NOTE, SUSPECT
 from core.interpreter.shadows.hints import checked_hints
 from core.interpreter.shadows.operations import (
     ABSORB,
@@ -29,6 +30,9 @@ from core.interpreter.shadows.operations import (
     SINK,
 )
 
+Line = tuple[str, int]
+"""A file, and a line of it."""
+
 _VALUES = {"tt.store": 1, "tt.atomic_rmw": 1, "tt.atomic_cas": 2}
 """How many operands after the pointer are values; a mask may follow."""
 
@@ -36,16 +40,24 @@ _GLUON = ("ttg.", "ttng.", "gluon.", "amdg.", "amdgpu.")
 
 
 @lru_cache(maxsize=256)
-def with_shadows(original: Plan) -> Plan:
-    """The plan of the same function with shadows, or itself if there is nothing to check. Gluon kernels get none."""
+def with_shadows(original: Plan, suspects: frozenset[Line] = frozenset()) -> Plan:
+    """The plan of the same function with shadows, or itself if there is nothing to check. Gluon kernels get none.
+
+    With the lines of `suspects`, only what their loads read is followed.
+    """
     function = original.function
-    if any(operation.name.startswith(_GLUON) for operation in function.body.walk()):
+    if not may_have_shadows(function):
         return original
-    maker = _Maker(function)
+    maker = _Maker(function, suspects)
     if not maker.shadowed and not any(map(checked_hints, function.body.walk())):
         return original
     made = plan(maker.function())
     return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
+
+
+def may_have_shadows(function: Function) -> bool:
+    """Whether shadows can follow the values of a function."""
+    return not any(operation.name.startswith(_GLUON) for operation in function.body.walk())
 
 
 def _has_undefined_lanes(operation: Operation) -> bool:
@@ -56,8 +68,9 @@ def _has_undefined_lanes(operation: Operation) -> bool:
 class _Maker:
     """Copies a function; `shadowed` are the slots that a doubt can reach."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, suspects: frozenset[Line]) -> None:
         self._function = function
+        self._suspects = suspects
         self._slots = function.slots
         self._shadows: dict[int, Value] = {}
         self._clean = self._value(Type("i32"))
@@ -65,9 +78,17 @@ class _Maker:
         operations = list(function.body.walk())
         self._names = {value.slot: value.name for value in function.arguments}
         self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
+        if suspects:
+            self._births = {}
+            loads = [op.result.slot for op in operations if self._is_suspect(op)]
+            self.shadowed = reached([(a.slot, b.slot) for a, b, _ in edges], loads)
+            return
         checks = Checks(function, edges)
         self._births = {op: names for op in operations if (names := checks.of(op))}
         self.shadowed = self._reached(edges, operations)
+
+    def _is_suspect(self, operation: Operation) -> bool:
+        return operation.name == "tt.load" and (operation.location.file, operation.location.line) in self._suspects
 
     def _reached(self, edges: Sequence[Edge], operations: Sequence[Operation]) -> set[int]:
         slots: set[int] = set()
@@ -127,7 +148,21 @@ class _Maker:
         if operation.name == "lanes.blocks":
             return [replace(operation, regions=tuple(map(self._block, operation.regions)))]
         before = self._sinks(operation) if access_kind(operation) is not None else []
+        if self._suspects:
+            before += self._followed(operation)
         return [*before, operation, *checked_hints(operation), *self._shadow(operation)]
+
+    def _followed(self, operation: Operation) -> list[Operation]:
+        """What a launch that runs again does before an operation."""
+        if self._is_suspect(operation):
+            return [Operation(NOTE, (), (), {}, (), operation.location)]
+        return self._escapes(operation) if not moves(operation) or operation.name == "tt.assert" else []
+
+    def _escapes(self, operation: Operation) -> list[Operation]:
+        inside = (value for region in operation.regions for each in region.walk() for value in each.operands)
+        slots = dict.fromkeys(value.slot for value in (*operation.operands, *inside))
+        shadows = tuple(self._shadows[slot] for slot in slots if slot in self._shadows)
+        return [Operation(ESCAPE, (), shadows, {}, (), operation.location)] if shadows and self._suspects else []
 
     def _sinks(self, operation: Operation) -> list[Operation]:
         pointer, *rest = operation.operands
@@ -150,6 +185,8 @@ class _Maker:
             results = tuple(map(self._new, operation.results))
             return [Operation(kind, results, tuple(values), {"at": operation, **attributes}, (), location)]
 
+        if self._is_suspect(operation):
+            return make(SUSPECT, given[2:3])
         if access_kind(operation) == "load":
             return make(LOAD, (*operands[:2], *given[2:3]))
         if name in SHAPES:
@@ -207,7 +244,10 @@ class _Maker:
 
     def _while(self, operation: Operation) -> list[Operation]:
         if is_wait(operation):
-            return [operation]  # what it asks comes from memory, and parking reads the loop as it is
+            return [
+                *self._escapes(operation),
+                operation,
+            ]  # what it asks comes from memory, and parking reads the loop as it is
         before, after = operation.regions
         first = [i for i, value in enumerate(before.arguments) if value.slot in self.shadowed]
         second = [i for i, value in enumerate(after.arguments) if value.slot in self.shadowed]

@@ -1,6 +1,7 @@
 """Shadows as data: 0, the id of a doubt for all elements, or a structured integer of ids.
 
-Ids of wrapped offsets are negative, those of other integers that wrap are `WRAPPED` and more.
+Ids of wrapped offsets are negative, those of other integers that wrap are `WRAPPED` and more. `SUSPECT` stands for
+all reads that a launch runs again for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from core.trace import affine
 from core.trace.affine import Affine, IntArray, Integer
 from core.trace.mask import BoolArray, Mask, Predicate
 
-WRAPPED = 1 << 32
+SUSPECT, WRAPPED = 1 << 31, 1 << 32
 
 
 def is_clean(mark: Integer) -> bool:

@@ -161,9 +161,9 @@ def _target(source: Source, module: types.ModuleType, function: str) -> Callable
         others = tr("It has {names}.", names=listed(names)) if names else tr("It has no functions.")
         file, name = shown(source.path), quoted(function)
         if target is None:
-            problem = tr("{file} has no function {name}: {others}", file=file, name=name, others=others)
+            problem = tr("{file} has no function {name}. {others}", file=file, name=name, others=others)
         else:
-            problem = tr("{file} defines {name}, but not as a function: {others}", file=file, name=name, others=others)
+            problem = tr("{file} defines {name}, but not as a function. {others}", file=file, name=name, others=others)
         raise InvalidParams(problem, "function")
     try:
         required = [

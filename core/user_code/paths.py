@@ -14,7 +14,7 @@ PROJECT = ROOT
 
 
 def resolved(file: str) -> Path:
-    """The absolute path of `file`: relative to the current folder if it exists there, else to the project.
+    """The absolute path of `file`: relative to the project if it exists only there, else to the current folder.
 
     Raises InvalidParams for a text that cannot be a path.
     """
@@ -22,9 +22,8 @@ def resolved(file: str) -> Path:
         raise InvalidParams(tr("No file is set: give the path of a Python file with Triton kernels."), "file")
     try:
         path = Path(file).expanduser()
-        if path.is_absolute() or path.exists():
-            return path.resolve()
-        return (PROJECT / path).resolve()
+        is_only_in_project = not path.exists() and (PROJECT / path).exists()
+        return (PROJECT / path if is_only_in_project else path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidParams(
             tr("{path} is not a valid path ({reason}): give another path.", path=quoted(file), reason=str(error)),

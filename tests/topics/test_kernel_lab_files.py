@@ -83,7 +83,7 @@ def test_that_a_bad_file_is_one_sentence_with_its_line(tmp_path: Path, case: str
 def test_that_a_missing_function_is_answered_with_those_that_exist(tmp_path: Path) -> None:
     (tmp_path / "library.py").write_text("def brought(): pass\n")
     params = written(tmp_path, "from library import *\ndef other(): pass").changed(function="absent")
-    with pytest.raises(InvalidParams, match=r"has no function 'absent': It has brought, other\.$"):
+    with pytest.raises(InvalidParams, match=r"has no function 'absent'\. It has brought, other\.$"):
         run(params)
 
 

@@ -168,6 +168,13 @@ def test_that_the_default_is_found_from_any_folder(tmp_path: Path, monkeypatch: 
     assert plan(TOPIC.params()).function == "main"
 
 
+def test_that_a_file_that_exists_nowhere_is_missed_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolved("absent.py") == tmp_path / "absent.py"
+
+
 def test_that_planning_imports_neither_torch_nor_triton() -> None:
     code = (
         "import sys; from core.contracts.registry import topic; t = topic('kernel-lab');"

@@ -107,7 +107,7 @@ def chosen(source: Source, function: str) -> str:
             )
         else:
             problem = tr(
-                "{file} has no function {name}: {others}", file=file, name=name, others=_callable_functions(source)
+                "{file} has no function {name}. {others}", file=file, name=name, others=_callable_functions(source)
             )
         raise InvalidParams(problem, "function")
     return function

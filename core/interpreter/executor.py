@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,10 @@ from core.interpreter.plan import Plan
 from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
 from core.interpreter.serial import reads_data, waits_for_others
+from core.interpreter.shadows.doubts import Doubts
+from core.interpreter.shadows.float_instrument import with_float_shadows
 from core.interpreter.shadows.instrument import with_shadows
+from core.interpreter.shadows.number_doubts import NumberDoubts
 from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
@@ -53,15 +56,19 @@ def execute(
     unwritten: UnwrittenStores | None = None,
     size: TraceSize | None = None,
     suspects: Suspects | None = None,
+    floats_of: IntArray | Literal["all"] | None = None,
 ) -> tuple[list[Memory], Run]:
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
     raises TilescopeError, before that operation touches memory. Passes on what `progress` raises. `unwritten` are the
     stores that earlier launches of an addresses-only trace skipped. `size` counts the accesses, and may raise
-    TraceTooLarge. `suspects` are for a `plan` that follows them.
+    TraceTooLarge. `suspects` are for a `plan` that follows them. `floats_of` are programs to be executed alone, with a
+    shadow beside every float.
     """
-    if diagnostics is not None and diagnostics.sanitizes and suspects is None:
+    if floats_of is not None:
+        plan = with_float_shadows(plan)
+    elif diagnostics is not None and diagnostics.sanitizes and suspects is None:
         plan = with_shadows(plan)
     memories: list[Memory] = []
     bound = [
@@ -75,6 +82,7 @@ def execute(
     programs = math.prod(grid)
     run = Run(plan.function.name, grid, device, memories, watcher, advance=lambda fraction: None)
     run.diagnostics = diagnostics or run.diagnostics
+    run.doubts = Doubts() if floats_of is None else NumberDoubts()
     run.unwritten = unwritten if unwritten is not None else run.unwritten
     run.size = size or run.size
     run.suspects = suspects
@@ -83,6 +91,8 @@ def execute(
     chunk = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     parts = segments(plan)
     parking = None if parts is None else Parking(parts)
+    if isinstance(floats_of, np.ndarray):
+        order, programs = floats_of, len(floats_of)
     if waits_for_others(plan.function):
         order, chunk = np.arange(programs), 1 if parking is None else chunk
     phase = tr("tracing {kernel}", kernel=plan.function.name)

@@ -13,6 +13,7 @@ from core.contracts.text import Text
 from core.interpreter.address_book import AddressBook
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
+from core.interpreter.noticed import Noticed
 from core.interpreter.shadows.doubts import Doubts
 from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.stored_values import StoredValues
@@ -41,6 +42,7 @@ class Run:
     accesses: list[Access] = field(default_factory=list)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     doubts: Doubts = field(default_factory=Doubts)
+    noticed: Noticed = field(default_factory=Noticed)
     unwritten: UnwrittenStores = field(default_factory=UnwrittenStores)
     size: TraceSize = field(default_factory=TraceSize)
     product_flops: int = 0

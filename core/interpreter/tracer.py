@@ -16,6 +16,7 @@ from core.interpreter.binding import runtime_arguments
 from core.interpreter.call_site import CallSite, call_site
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
+from core.interpreter.float_origins import born
 from core.interpreter.frame import ProgressCallback
 from core.interpreter.fresh_memory import FreshMemory
 from core.interpreter.frontend import Kernel
@@ -41,7 +42,7 @@ from core.interpreter.virtual_gpu import (
 )
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Buffer, Launch, WatchRecorder
+from core.trace.record import Buffer, Fault, Launch, WatchRecorder
 from core.trace.size import TraceSize, TraceTooLarge
 from core.user_code.own_work import own_work
 
@@ -176,7 +177,7 @@ class Tracer:
         if self._trial is None:
             with unobserved(), truth(), origins.unobserved():
                 restored, before = self._kept(kernel, arguments)
-            launch, memories = self._execute(kernel, arguments, shape, config, self._size, site)
+            launch, memories = self._execute(kernel, arguments, shape, config, self._size, site, before)
             if self._fresh is not None:
                 with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
                     run_again = partial(self._run_again, arguments, shape)
@@ -217,17 +218,12 @@ class Tracer:
             dropped=look.dropped,
         )
 
-    def _run_again(self, arguments: Sequence[Any], shape: Grid, plan: Plan, suspects: Suspects | None) -> None:
-        execute(
-            plan,
-            arguments,
-            shape,
-            memory_budget_bytes=self._memory_budget_bytes,
-            watcher=WatchRecorder((), None, 0),
-            progress=self._progress,
-            diagnostics=Diagnostics(stop_at_faults=False),
-            suspects=suspects,
-        )
+    def _run_again(
+        self, arguments: Sequence[Any], shape: Grid, plan: Plan, suspects: Suspects | None = None, **options: Any
+    ) -> None:
+        options = {"diagnostics": Diagnostics(stop_at_faults=False), "suspects": suspects, **options}
+        watcher, budget = WatchRecorder((), None, 0), self._memory_budget_bytes
+        execute(plan, arguments, shape, memory_budget_bytes=budget, watcher=watcher, progress=self._progress, **options)
 
     def _try(self, launch: Callable[[], Any]) -> tuple[Launch, Usage, Outputs]:
         """Trace a launch, and take back what it wrote."""
@@ -246,9 +242,11 @@ class Tracer:
         config: str,
         size: TraceSize,
         site: CallSite,
+        before: Before | None = None,
     ) -> tuple[Launch, list[Memory]]:
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
         diagnostics = Diagnostics(stop_at_faults=self._stop_at_faults)
+        of_floats: tuple[Fault, ...] = ()
         try:
             with self._own_work(kernel.name), size.launch(kernel.name), unobserved(), truth(), origins.unobserved():
                 memories, run = execute(
@@ -262,6 +260,9 @@ class Tracer:
                     unwritten=self._unwritten,
                     size=size,
                 )
+                if before is not None:
+                    run_again = partial(self._run_again, arguments, shape, kernel.plan)
+                    of_floats = born(kernel.plan, arguments, before, run.noticed.chosen(), run_again)
         except TraceTooLarge as error:
             self.too_large = error
             raise
@@ -285,7 +286,7 @@ class Tracer:
             launched_at=site.location,
             addresses_only=self._addresses_only,
         )
-        return replace(launch, faults=(*launch.faults, *run.stored.findings(launch))), memories
+        return replace(launch, faults=(*launch.faults, *of_floats, *run.stored.findings(launch))), memories
 
     def _named(self, buffer: Buffer, memory: Memory, site: CallSite) -> Buffer:
         """The buffer of a memory, with what the caller called it and where it was made."""

@@ -137,7 +137,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             NAN_BORN, "number", "fault", tr("NaN born"),
-            tr("An operation makes NaN from operands that are finite numbers."),
+            tr("An operation makes NaN, although none of its operands is NaN."),
         ),
         Kind(
             INFINITY_BORN, "number", "remark", tr("infinity born"),
@@ -145,7 +145,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             CAST_OVERFLOW, "number", "fault", tr("cast overflow"),
-            tr("A finite number becomes infinity because the type that it is cast to is too small."),
+            tr("A finite number is beyond the range of the float type that it is cast to."),
         ),
         Kind(
             TF32_ERROR, "number", "remark", tr("TF32 error"),

@@ -185,7 +185,10 @@ def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, lis
             mask = touched if isinstance(touched, Mask) else None
             memory = frame.run.memory(part.pointer.buffer, type_.element_bytes)  # type: ignore[arg-type]
             targets = _Targets(part.frame, memory, part.pointer, mask, type_)
-            return targets.spread(update(targets, [part.cut(values[slot]) for slot in slots[:operands]]))
+            given = [part.cut(values[slot]) for slot in slots[:operands]]
+            if frame.run.diagnostics.sanitizes:
+                frame.run.noticed.stored(operation.location, part.frame.programs, given[-1], touched)
+            return targets.spread(update(targets, given))
 
         if isinstance(pointer.buffer, Affine):
             old = joined(frame, pointer, keep, type_, access)

@@ -216,6 +216,7 @@ def _store(operation: Operation, planner: StepPlanner) -> Step:
         collisions = None
         if frame.run.diagnostics.sanitizes:
             frame.run.stored.add(frame.run.accesses[-1], value)
+            frame.run.noticed.stored(operation.location, frame.programs, value, keep)
             if may_collide(pointer.offset, type_.dims):
                 whole = value.expand(frame.count, *type_.dims)
                 collisions = Collisions(frame, operation.location, memory, pointer, mask, whole, updating=updating)

@@ -24,6 +24,7 @@ _OVERFLOWS = (kinds.ADDRESS_OVERFLOW, kinds.INTEGER_OVERFLOW)
 class Frame(Protocol):
     """What is needed of the lanes being executed."""
 
+    values: list[Any]
     programs: IntArray
     iteration: tuple[int, ...]
     run: Any
@@ -77,8 +78,10 @@ class Doubts:
             for program in frame.programs.tolist() if shape[0] == 1 else (int(frame.programs[lane]),):
                 doubt.examples.setdefault(program, example)
 
-    def reach(self, frame: Frame, at: Operation, sink: Sink, marks: npt.NDArray[np.int64], tensor: str) -> None:
-        """Report the doubts in `marks` ([lanes, *shape], 0 where there is none), which reached `at`."""
+    def reach(
+        self, frame: Frame, at: Operation, sink: Sink, marks: npt.NDArray[np.int64], tensor: str, operand: int = 0
+    ) -> None:
+        """Report the doubts in `marks` ([lanes, *shape], 0 where there is none), which reached an operand of `at`."""
         for id_ in np.unique(marks[marks != 0]).tolist():
             if id_ == SUSPECT:
                 frame.run.suspects.has_arrived = True

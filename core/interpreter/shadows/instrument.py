@@ -29,6 +29,7 @@ from core.interpreter.shadows.operations import (
     SELECT,
     SINK,
 )
+from core.interpreter.shadows.watches import Watches
 
 Line = tuple[str, int]
 """A file, and a line of it."""
@@ -48,8 +49,8 @@ def with_shadows(original: Plan, suspects: frozenset[Line] = frozenset()) -> Pla
     function = original.function
     if not may_have_shadows(function):
         return original
-    maker = _Maker(function, suspects)
-    if not maker.shadowed and not any(map(checked_hints, function.body.walk())):
+    maker = Maker(function, suspects)
+    if not maker.shadowed and not any(map(maker.asks, function.body.walk())):
         return original
     made = plan(maker.function())
     return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
@@ -65,7 +66,7 @@ def _has_undefined_lanes(operation: Operation) -> bool:
     return operation.name in ("tt.load", CHECKED) and access_kind(operation) == "load" and len(operation.operands) == 2
 
 
-class _Maker:
+class Maker:
     """Copies a function; `shadowed` are the slots that a doubt can reach."""
 
     def __init__(self, function: Function, suspects: frozenset[Line]) -> None:
@@ -78,6 +79,7 @@ class _Maker:
         operations = list(function.body.walk())
         self._names = {value.slot: value.name for value in function.arguments}
         self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
+        self._watches = None if suspects else Watches(function, edges)
         if suspects:
             self._births = {}
             loads = [op.result.slot for op in operations if self._is_suspect(op)]
@@ -150,7 +152,12 @@ class _Maker:
         before = self._sinks(operation) if access_kind(operation) is not None else []
         if self._suspects:
             before += self._followed(operation)
-        return [*before, operation, *checked_hints(operation), *self._shadow(operation)]
+        return [*before, operation, *self.asks(operation), *self._shadow(operation)]
+
+    def asks(self, operation: Operation) -> list[Operation]:
+        """The operations that look at an operation without a shadow."""
+        watching = [] if self._watches is None else self._watches.of(operation)
+        return [*checked_hints(operation), *watching]
 
     def _followed(self, operation: Operation) -> list[Operation]:
         """What a launch that runs again does before an operation."""

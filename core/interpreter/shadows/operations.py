@@ -176,13 +176,13 @@ def _sink(operation: Operation, _planner: StepPlanner) -> Step:
         known = not isinstance(pointer.buffer, affine.Affine)
         buffer = frame.run.memories[pointer.buffer].buffer if known else None  # type: ignore[index]
         tensor = str(tr("a tensor")) if buffer is None else buffer.name
-        for slot, sink in zip(shadows, sinks, strict=False):
+        for operand, (slot, sink) in enumerate(zip(shadows, sinks, strict=False)):
             if not marks.is_clean(values[slot]):
                 found = marks.full(values[slot], frame.count, dims)
                 found = found if sink == "condition" else np.where(active, found, 0)
                 if buffer is not None and buffer.dtype.startswith("uint"):
                     found = np.where(found < marks.WRAPPED, found, 0)  # unsigned numbers wrap by definition
-                frame.run.doubts.reach(frame, at, sink, found, tensor)
+                frame.run.doubts.reach(frame, at, sink, found, tensor, operand)
 
     return run
 

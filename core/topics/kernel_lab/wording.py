@@ -30,6 +30,9 @@ CHECKED_IN_FULL = (
     kinds.DIVISION_BY_ZERO,
     kinds.NEGATIVE_DIVISION,
     kinds.UNDEFINED_SHIFT,
+    kinds.NAN_BORN,
+    kinds.INFINITY_BORN,
+    kinds.CAST_OVERFLOW,
 )
 """What a full trace was checked for besides."""
 

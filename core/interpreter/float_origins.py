@@ -1,0 +1,75 @@
+"""Which operation made the NaN or the infinity that a launch stored, or cast a number beyond its type's range.
+
+The first run only notices which programs did (`noticed`). Some of them are executed again with a shadow beside every
+float, on the tensors as they were before; afterwards, the tensors hold again what the first run left. If programs
+depend on each other, all of them are executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from core.interpreter.diagnostics import Diagnostics
+from core.interpreter.ir import Operation
+from core.interpreter.plan import Plan
+from core.interpreter.second_look import accessed
+from core.interpreter.serial import waits_for_others
+from core.interpreter.trial import storages_of
+from core.interpreter.tuned_in_place import Before, bytes_of
+from core.sanitizer import kinds
+from core.trace.affine import IntArray
+from core.trace.record import Fault
+
+KINDS = (kinds.NAN_BORN, kinds.INFINITY_BORN, kinds.CAST_OVERFLOW)
+
+Execute = Callable[..., None]
+"""Executes the launch again, with these options of `executor.execute`."""
+
+
+def born(
+    plan: Plan, arguments: Sequence[Any], before: Before, programs: IntArray, execute: Execute
+) -> tuple[Fault, ...]:
+    """The findings about the floats of these programs. Nothing is known where `before` lacks what was changed."""
+    if not len(programs):
+        return ()
+    loads, writes = accessed(plan)
+    read = storages_of(arguments[place] for place in loads)
+    written = {address: bytes_of(each) for address, each in storages_of(arguments[p] for p in writes).items()}
+    changed = written.keys() & (written.keys() if _updates(plan) else read.keys())
+    if not changed <= before.keys():
+        return ()
+    after = {address: content.clone() for address, content in written.items()}
+    diagnostics = Diagnostics(stop_at_faults=False)
+    try:
+        for address in changed:
+            written[address].copy_(before[address])
+        execute(floats_of="all" if _depends_on_others(plan) else programs, diagnostics=diagnostics)
+    finally:
+        for address, content in after.items():
+            written[address].copy_(content)
+    return tuple(fault for fault in diagnostics.faults if fault.kind in KINDS)
+
+
+@lru_cache(maxsize=256)
+def _updates(plan: Plan) -> bool:
+    """Whether the kernel uses what an atomic, or a pointer from memory, reads."""
+    return any(
+        operation.name == "tt.int_to_ptr"
+        or (operation.name == "tt.load" and operation.result.type.pointer)
+        or (operation.name.startswith("tt.atomic_") and _is_used(operation, plan))
+        for operation in plan.function.body.walk()
+    )
+
+
+@lru_cache(maxsize=256)
+def _depends_on_others(plan: Plan) -> bool:
+    """Whether a program may use what another one gave it in the same launch."""
+    atomics = (op for op in plan.function.body.walk() if op.name.startswith("tt.atomic_"))
+    return waits_for_others(plan.function) or any(_is_used(op, plan) for op in atomics)
+
+
+def _is_used(operation: Operation, plan: Plan) -> bool:
+    slots = {value.slot for value in operation.results}
+    return any(value.slot in slots for op in plan.function.body.walk() for value in op.operands)

@@ -26,6 +26,9 @@ def use(w, o, n, HOW: tl.constexpr, B: tl.constexpr):
     elif HOW == "print":
         tl.device_print("v", v)
         tl.store(o, 1)
+    elif HOW == "assertion":
+        tl.device_assert(tl.max(v) < 0, "negative")
+        tl.store(o, 1)
     elif HOW == "sum":
         tl.store(o, tl.sum(v))
     elif HOW == "maximum":
@@ -63,7 +66,7 @@ def workspace(how, dtype=torch.int32):
     """The first 50 of 64 numbers are written, and all are read."""
     w, o = torch.empty(B, dtype=dtype), torch.zeros(B, dtype=dtype)
     copy[(1,)](torch.ones(N, dtype=dtype), w, N, B=B)
-    use[(1,)](w, o, N, HOW=how, B=B)
+    use[(1,)](w, o, N, HOW=how, B=B, debug=how == "assertion")
     return o
 
 

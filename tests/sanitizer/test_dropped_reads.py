@@ -31,7 +31,9 @@ def test_that_an_unwritten_index_that_a_mask_drops_is_silent() -> None:
     assert found(lambda: kernels.workspace("masked address"))[1] == []
 
 
-@pytest.mark.parametrize("how", ["sum", "maximum", "branch", "address", "gather", "sort", "loop", "one of two"])
+@pytest.mark.parametrize(
+    "how", ["sum", "maximum", "branch", "assertion", "address", "gather", "sort", "loop", "one of two"]
+)
 def test_that_unwritten_memory_whose_value_gets_on_is_found(how: str) -> None:
     faults = [fault for fault in found(lambda: kernels.workspace(how))[1] if fault.severity == "fault"]
     assert [fault.kind for fault in faults] == [UNINITIALISED_READ]

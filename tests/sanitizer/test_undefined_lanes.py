@@ -41,3 +41,12 @@ def test_that_undefined_lanes_that_reach_a_result_are_found(name: str, tensor: s
 )  # fmt: skip
 def test_that_undefined_lanes_that_are_masked_again_are_silent(name: str) -> None:
     assert found(name) == []
+
+
+@pytest.mark.parametrize(("how", "count"), [("gather", 12), ("flip", 12), ("histogram", 32)])
+def test_that_undefined_lanes_are_followed_where_elements_move(how: str, count: int) -> None:
+    with intercept(faults="record") as tracer:
+        kernels.moving(how, guard=False)
+        kernels.moving(how, guard=True)
+    assert [(fault.kind, fault.count) for fault in tracer.launches[0].faults] == [(UNDEFINED_LANES, count)]
+    assert tracer.launches[1].faults == ()

@@ -137,3 +137,21 @@ def running_sum():
 
 def undefined_after_early_return():
     returns_early[(3,)](torch.ones(50), torch.empty(2), 50, B=64)
+
+
+@triton.jit
+def moved(x, o, n, HOW: tl.constexpr, GUARD: tl.constexpr, B: tl.constexpr):
+    i = tl.arange(0, B)
+    v = tl.load(x + i, mask=i < n)
+    if HOW == "gather":
+        tl.store(o + i, tl.gather(v, B - 1 - i, 0), mask=(i >= B - n) | (not GUARD))
+    elif HOW == "flip":
+        tl.store(o + i, tl.flip(v, 0), mask=(i >= B - n) | (not GUARD))
+    elif GUARD:
+        tl.store(o + i, tl.histogram(v, B, mask=i < n))
+    else:
+        tl.store(o + i, tl.histogram(v, B))
+
+
+def moving(how, guard):
+    moved[(1,)](torch.ones(20, dtype=torch.int32), torch.zeros(32, dtype=torch.int32), 20, HOW=how, GUARD=guard, B=32)

@@ -31,7 +31,7 @@ ELEMENTWISE = ("arith.", "math.", "tt.fp_to_fp", "tt.bitcast", "tt.addptr", "tt.
                "tt.extern_elementwise", "tt.elementwise_inline_asm", "tt.int_to_ptr", "tt.ptr_to_int")  # fmt: skip
 """Prefixes of operations whose every element depends on the same elements of the operands."""
 
-_OTHERS = SHAPES | {"tt.reduce", "tt.scan", "tt.dot", "tt.load"}
+_OTHERS = SHAPES | {"tt.reduce", "tt.scan", "tt.dot", "tt.load", "tt.gather", "tt.histogram"}
 
 Edge = tuple[Value, Value, Stays]
 """From, to, and what stays doubtful."""

@@ -16,6 +16,7 @@ from core.interpreter.shadows.checks import Checks, access_kind
 from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, moves, reached
 from core.interpreter.shadows.following import ESCAPE, NOTE, SUSPECT
 from core.interpreter.shadows.hints import checked_hints
+from core.interpreter.shadows.movements import EXCHANGE, GATHER, HISTOGRAM, exchanged
 from core.interpreter.shadows.operations import (
     ABSORB,
     ABSORBING,
@@ -77,6 +78,7 @@ class Maker:
         self._clean = self._value(Type("i32"))
         edges = edges_of(function)
         operations = list(function.body.walk())
+        self._makers = {value.slot: operation for operation in operations for value in operation.results}
         self._names = {value.slot: value.name for value in function.arguments}
         self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
         self._watches = None if suspects else Watches(function, edges)
@@ -204,8 +206,15 @@ class Maker:
             return moved + self._born(operation, moved)
         if name == "tt.dot":
             return make(DOT, given)
+        if name == "tt.gather":
+            return make(GATHER, (operands[1], *given))
+        if name == "tt.histogram":
+            return make(HISTOGRAM, (*operands, *given))
         if not name.startswith(ELEMENTWISE) or not is_elementwise(operation):
             return []
+        pair = exchanged(operation, self._makers) if name == "arith.xori" else None
+        if pair is not None:
+            return make(EXCHANGE, (self._of(pair[0]),), axis=pair[1])
         if name == "arith.select":
             return make(SELECT, (operands[0], *given))
         made: list[Operation] = []

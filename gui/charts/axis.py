@@ -37,7 +37,25 @@ class Axis:
 UNNAMED = Axis()
 
 
-class QuantityAxis(pg.AxisItem):
+class PlainAxis(pg.AxisItem):
+    """An axis whose name says the unit as it is. pyqtgraph would lay out the name anew with each range and pen."""
+
+    def __init__(self, side: str) -> None:
+        self._written = ""
+        super().__init__(side)
+        self.enableAutoSIPrefix(False)
+
+    def _updateLabel(self) -> None:
+        written = self.labelString() if self.labelText else ""
+        if written != self._written:
+            self._written = written
+            self.label.setHtml(written)
+        self._adjustSize()
+        self.picture = None
+        self.update()
+
+
+class QuantityAxis(PlainAxis):
     """An axis whose ticks carry their unit ('20 MB', '1.5 ms').
 
     `steps` says where ticks may be: at 'whole' numbers for counts, 'powers' of two for tokens and tiles. On a
@@ -48,7 +66,6 @@ class QuantityAxis(pg.AxisItem):
         super().__init__(side)
         self.unit = unit
         self.steps = steps
-        self.enableAutoSIPrefix(False)
         self.setLogMode(log)
 
     def resizeEvent(self, ev: QGraphicsSceneResizeEvent | None = None) -> None:

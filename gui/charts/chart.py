@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from core.contracts.text import Text, tr
 from gui import theme as themes
 from gui import translation
-from gui.charts.axis import UNNAMED, Axis, QuantityAxis
+from gui.charts.axis import UNNAMED, Axis, PlainAxis, QuantityAxis
 from gui.charts.key_pointer import KeyPointer
 from gui.theme import Theme
 from gui.translation import show_text
@@ -41,9 +41,12 @@ class Chart(pg.PlotWidget):
         axes = {
             side: QuantityAxis(side, axis.unit, axis.steps, log=axis.log) for side, axis in (("bottom", x), ("left", y))
         }
+        unused = {side: PlainAxis(side) for side in ("top", "right")}
         self._focused: QWidget = self
         self.pointer = KeyPointer(self)  # Qt sends events while it builds the widget
-        super().__init__(parent=parent, axisItems=axes, enableMenu=False)
+        super().__init__(parent=parent, axisItems=axes | unused, enableMenu=False)
+        for side in unused:
+            self.hideAxis(side)
         self._labels: dict[str, Text | str] = {"bottom": x.name, "left": y.name}
         self._short = {x.name: x.short, y.name: y.short}
         self._home: tuple[tuple[float, float], tuple[float, float]] | None = None

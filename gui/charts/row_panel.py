@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor
 
 from gui import theme as themes
+from gui.charts.axis import PlainAxis
 from gui.charts.pinned import A_INK
 from gui.charts.row_chart_spec import Cell, Segment
 from gui.charts.row_layout import TICKS_PX, Axis, Part, Strip
@@ -37,7 +38,7 @@ def _has_news(item: pg.GraphicsObject, has_data: bool) -> bool:
     return has_data or was_visible
 
 
-class _Axis(pg.AxisItem):
+class _Axis(PlainAxis):
     """An axis whose first and last text may extend beyond its ends: with a grid, pyqtgraph would leave them out."""
 
     def boundingRect(self) -> QRectF:

@@ -94,15 +94,18 @@ class Painted:
         return f"{self.file}: {self.line}: {self.text!r}"
 
 
-def texts_of(root: QWidget) -> Iterator[Seen]:
-    """Every text that the widgets under a root, their actions, models and scenes hold, visible or not."""
+def texts_of(root: QWidget, *, in_view: bool = False) -> Iterator[Seen]:
+    """Every text that the widgets under a root, their actions, models and scenes hold, visible or not. `in_view`: only
+    what visible widgets hold, of one picture after the other; the rest is read once."""
     for widget in [root, *root.findChildren(QWidget)]:
-        if widget.objectName() in _BUTTONS_OF_TAB_BARS:
+        if widget.objectName() in _BUTTONS_OF_TAB_BARS or (in_view and not widget.isVisible()):
             continue
         file, owner = file_of(widget), owner_of(widget)
         for kind, text in [*_properties(widget), *_of_kind(widget)]:
             if text and text.strip():
                 yield Seen(file, kind, _plain(text), owner)
+    if in_view:
+        return
     for action in root.findChildren(QAction):
         parent = action.parent()
         if type(parent).__module__.startswith("pyqtgraph"):

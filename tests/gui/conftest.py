@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["QT_NO_GUI_THREADPOOL"] = "1"  # a copy of the process (tests/gui/copies.py) would wait for its threads
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QTimer
@@ -25,12 +26,13 @@ from core.contracts.topic import Topic
 from core.demos import pictures
 from core.demos.pictures import Nameable
 from core.engine.history import History
-from gui import motion, theme, zoom
+from gui import theme
 from gui.page.engine_bridge import EngineBridge
 from gui.window.history import HistoryKeeper
 from gui.window.main_window import MainWindow
 from gui.window.settings import Settings
 from tests.gui.doubles import SOURCE, TOPIC, TOPICS, FakeEngine, ToyPage, ToyParams, ToyResult
+from tests.gui.usual_looks import begin_in_usual_looks
 from tests.gui.windows import Windows
 
 
@@ -132,14 +134,7 @@ def toy_can_be_named(toy_is_registered: None, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(autouse=True)
 def dark_theme(qapp: QApplication) -> None:
     """Every test begins in the same theme, with texts of the usual size and with motion."""
-    if motion.is_reduced():
-        motion.use(reduced=False)
-    if zoom.factor() != 1:
-        theme.set_zoom(qapp, 1)
-    if theme.current().name != "dark" or qapp.font() != theme.ui_font():
-        theme.apply(qapp, "dark")
-    if qapp.style().name() != theme.STYLE.lower():
-        qapp.setStyle(theme.STYLE)
+    begin_in_usual_looks(qapp)
 
 
 @pytest.fixture

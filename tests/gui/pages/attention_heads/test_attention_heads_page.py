@@ -17,6 +17,7 @@ from core.topics.attention_heads import TOPIC
 from core.topics.attention_heads.params import AttentionHeadsParams
 from core.topics.attention_heads.plan import Plan
 from core.topics.attention_heads.result import AttentionHeadsResult
+from gui import theme
 from gui.pages.attention_heads import AttentionHeadsPage
 from gui.pages.attention_heads.compare_view import CONVERSION, CURVES, IMPLEMENTATIONS, KERNELS, SCHEMES
 from gui.pages.attention_heads.conversion_view import ERRORS, LOSSES, TUNING
@@ -25,10 +26,9 @@ from gui.pages.attention_heads.memory_view import CONTEXTS
 from tests.gui.pages.attention_heads.heads_result import heads_result, study
 
 
-@pytest.fixture
-def page(qtbot: Any) -> AttentionHeadsPage:
+def new_page() -> AttentionHeadsPage:
     shown = AttentionHeadsPage(TOPIC)
-    qtbot.addWidget(shown)
+    theme.dress(shown)
     shown.resize(1500, 1000)
     shown.params_changed.connect(lambda params: shown.show_plan(shown.topic.plan(params), params))
     shown.show_plan(shown.topic.plan(shown.params), shown.params)

@@ -22,6 +22,7 @@ from core.recordings.run import Band, Device, FamilyRun, Traced
 from core.run_files import SavedRun
 from core.topics.compare.params import CompareParams
 from core.topics.compare.result import CompareResult
+from gui import theme
 from gui.pages.compare import ComparePage
 from gui.pages.compare.curve_series import modelled_curves
 from gui.pages.compare.curves_view import BYTES, ERROR, MODELLED, ROOFLINE, SHARE, TIME
@@ -30,10 +31,9 @@ from gui.pages.compare.toolbar import CSV, JSON
 from tests.gui.pages.compare.compare_result import compare_result, family_run, outcome
 
 
-@pytest.fixture
-def page(qtbot: Any) -> ComparePage:
+def new_page() -> ComparePage:
     page = ComparePage(topic("compare"))
-    qtbot.addWidget(page)
+    theme.dress(page)
     page.resize(1280, 720)
     page.show_plan(page.topic.plan(CompareParams()), CompareParams())
     page.show()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
@@ -15,6 +14,7 @@ from core.contracts.result import Provenance
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan, plan
 from core.topics.decoder.result import Influence, MemoryGradient
+from gui import theme
 from gui.pages.decoder import DecoderPage
 from gui.pages.decoder.flow_graph import edge_id
 from gui.pages.decoder.page import EVERY_TOKEN, INTO_MEMORY, TENSOR
@@ -30,10 +30,9 @@ def plan_of(page: DecoderPage) -> Plan:
     return planned
 
 
-@pytest.fixture
-def page(qtbot: Any) -> DecoderPage:
+def new_page() -> DecoderPage:
     page = DecoderPage(topic("decoder"))
-    qtbot.addWidget(page)
+    theme.dress(page)
     page.params_changed.connect(lambda params: page.show_plan(plan_of(page), params))
     page.resize(1600, 1000)
     page.show_plan(plan_of(page), PARAMS)

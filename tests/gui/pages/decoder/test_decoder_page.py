@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from PySide6.QtWidgets import QApplication
 
 from core.contracts.registry import topic
@@ -13,16 +12,16 @@ from core.contracts.text import verbatim
 from core.topics.decoder.params import DecoderParams
 from core.topics.decoder.plan import Plan
 from core.topics.decoder.result import DecoderResult, EmptyMemory, Outcome
+from gui import theme
 from gui.pages.decoder import DecoderPage
 from tests.gui.pages.decoder.decoder_result import decoder_result
 
 CHANGED = DecoderParams(source="a b c", target="c b a", padding=1, perturb="target", position=2)
 
 
-@pytest.fixture
-def page(qtbot: Any) -> DecoderPage:
+def new_page() -> DecoderPage:
     page = DecoderPage(topic("decoder"))
-    qtbot.addWidget(page)
+    theme.dress(page)
     page.resize(1600, 1000)
     page.params_changed.connect(lambda params: page.show_plan(plan_of(params), params))
     page.form.set_params(CHANGED)

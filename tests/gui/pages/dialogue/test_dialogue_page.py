@@ -18,11 +18,11 @@ from core.contracts.result import Provenance
 from core.topics.dialogue import TOPIC, training_set
 from core.topics.dialogue.params import DialogueParams
 from core.topics.dialogue.result import DialogueResult
+from gui import theme
 from gui.pages.dialogue import DialoguePage, turn_parts, view_data
 from gui.pages.dialogue.rows_view import ALONE, PACKED
 from gui.pages.dialogue.turn_parts import Kind
 from gui.pages.dialogue.views import ATTENTION, DATA, DOCTOR, MISTAKES, PACKING, WAYS
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.dialogue.dialogue_result import NO_TARGET, dialogue_params, dialogue_result
 
 BROKEN = "{% for message in messages %}{{ message.content }"
@@ -37,17 +37,15 @@ def small_training_set() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def page(qtbot: Any) -> Iterator[DialoguePage]:
+def new_page() -> DialoguePage:
     shown = DialoguePage(TOPIC)
-    qtbot.addWidget(shown)
+    theme.dress(shown)
     shown.resize(1500, 1000)
     shown.params_changed.connect(lambda params: shown.show_plan(shown.topic.plan(params), params))
     shown.form.set_params(dialogue_params())
     shown.show_plan(shown.topic.plan(shown.params), shown.params)
     shown.show()
-    yield shown
-    join_latest_work()
+    return shown
 
 
 def params(page: DialoguePage) -> DialogueParams:

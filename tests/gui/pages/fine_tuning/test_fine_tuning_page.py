@@ -24,10 +24,9 @@ from tests.gui.pages.fine_tuning.fine_tuning_result import changed, run_of
 PARAMS = FineTuningParams()
 
 
-@pytest.fixture
-def page(qtbot: Any) -> FineTuningPage:
+def new_page() -> FineTuningPage:
     made = FineTuningPage(topic("fine-tuning"))
-    qtbot.addWidget(made)
+    themes.dress(made)
     made.resize(1500, 1000)
 
     def show(params: FineTuningParams) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from core.topics.flash_attention.params import FlashAttentionParams
 from core.topics.flash_attention.result import FlashAttentionResult
 from gui import theme as themes
 from gui.pages.flash_attention import FlashAttentionPage
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.flash_attention.flash_result import FLASH_K_LINE, FLASH_V_LINE, flash_result, old_archive
 
 PARAMS = FlashAttentionParams(seq_len=256, heads=2, kv_heads=2, head_dim=32)
@@ -27,15 +25,13 @@ def show(page: FlashAttentionPage, params: FlashAttentionParams) -> None:
     page.show_plan(page.topic.plan(params), params)
 
 
-@pytest.fixture
-def page(qtbot: Any) -> Iterator[FlashAttentionPage]:
+def new_page() -> FlashAttentionPage:
     flash_page = FlashAttentionPage(topic("flash-attention"))
-    qtbot.addWidget(flash_page)
+    themes.dress(flash_page)
     flash_page.resize(1600, 1000)
     show(flash_page, PARAMS)
     flash_page.show()
-    yield flash_page
-    join_latest_work()
+    return flash_page
 
 
 @pytest.fixture

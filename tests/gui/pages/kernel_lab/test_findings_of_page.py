@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from core.contracts.text import verbatim
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
+from gui import theme
 from gui.pages.kernel_lab import KernelLabPage
 from gui.pages.kernel_lab.finding_rows import Found, Head, lines_of
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.kernel_lab.lab_result import LOAD_LINE, PROGRAMS, SOURCE, STORE_LINE, lab_result
 
 
@@ -37,17 +36,20 @@ def result(tmp_path: Path) -> KernelLabResult:
     return replace(result, faults=(fault, race, remark))
 
 
-@pytest.fixture
-def page(qtbot: Any, result: KernelLabResult) -> Iterator[KernelLabPage]:
+def new_page() -> KernelLabPage:
     page = KernelLabPage(topic("kernel-lab"))
-    qtbot.addWidget(page)
+    theme.dress(page)
     page.resize(1600, 1000)
+    page.show()
+    return page
+
+
+@pytest.fixture
+def page(page: KernelLabPage, result: KernelLabResult, qtbot: Any) -> KernelLabPage:
     page.form.set_params(KernelLabParams(file=result.params.file))
     page.show_plan(page.topic.plan(page.params), page.params)
-    page.show()
     present(page, result, qtbot)
-    yield page
-    join_latest_work()
+    return page
 
 
 def present(page: KernelLabPage, result: KernelLabResult, qtbot: Any) -> None:

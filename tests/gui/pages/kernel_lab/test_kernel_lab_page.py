@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +19,8 @@ from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import ConfigRow
 from core.trace.file import load, save
 from core.user_code.paths import shown
-from gui import translation
+from gui import theme, translation
 from gui.pages.kernel_lab import KernelLabPage, view_data
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.kernel_lab.lab_result import LOAD_LINE, PROGRAMS, SOURCE, STORE_LINE, lab_launch, lab_result
 
 
@@ -37,17 +35,20 @@ def kernel(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def page(qtbot: Any, kernel: Path) -> Iterator[KernelLabPage]:
+def new_page() -> KernelLabPage:
     page = KernelLabPage(topic("kernel-lab"))
-    qtbot.addWidget(page)
+    theme.dress(page)
     page.resize(1600, 1000)
     page.params_changed.connect(lambda _: plan(page))
+    page.show()
+    return page
+
+
+@pytest.fixture
+def page(page: KernelLabPage, kernel: Path) -> KernelLabPage:
     page.form.set_params(KernelLabParams(file=str(kernel)))
     plan(page)
-    page.show()
-    yield page
-    join_latest_work()
+    return page
 
 
 def settle(page: KernelLabPage, qtbot: Any) -> None:

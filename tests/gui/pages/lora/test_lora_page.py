@@ -24,10 +24,9 @@ from tests.gui.pages.lora.lora_result import STRONGEST, lora_result
 PARAMS = LoraParams(steps=60, tinit=10, tfinal=20, delta_t=5, held_out_every=10)
 
 
-@pytest.fixture
-def page(qtbot: Any) -> LoraPage:
+def new_page() -> LoraPage:
     made = LoraPage(TOPIC)
-    qtbot.addWidget(made)
+    themes.dress(made)
     made.resize(1400, 950)
 
     def show(params: LoraParams) -> None:

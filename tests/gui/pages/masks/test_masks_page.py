@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,15 @@ from core.contracts.errors import InvalidParams
 from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.topics.masks.params import MasksParams
-from gui import translation
+from gui import theme, translation
 from gui.pages.masks import MasksPage
 from gui.pages.masks.view_data import CODE, COMPARISON, MIRROR, POSITIONS
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.masks.masks_result import mask_result
 
 
-@pytest.fixture
-def page(qtbot: Any) -> Iterator[MasksPage]:
+def new_page() -> MasksPage:
     masks_page = MasksPage(topic("masks"))
-    qtbot.addWidget(masks_page)
+    theme.dress(masks_page)
     masks_page.resize(1600, 1000)
 
     def show(params: MasksParams) -> None:
@@ -34,8 +31,7 @@ def page(qtbot: Any) -> Iterator[MasksPage]:
     masks_page.params_changed.connect(show)
     show(MasksParams())
     masks_page.show()
-    yield masks_page
-    join_latest_work()
+    return masks_page
 
 
 def expression(page: MasksPage) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,20 +15,19 @@ from core.contracts.registry import topic
 from core.contracts.result import Provenance
 from core.topics.quantization.params import QuantizationParams
 from core.topics.quantization.result import Agreement, QuantizationResult, WeightImplResult
+from gui import theme
 from gui.pages.quantization import QuantizationPage
 from gui.pages.quantization.deployment_view import KERNELS, MODEL, OUTPUTS, REPORT
 from gui.pages.quantization.formats_view import DISTRIBUTION, ERRORS, OUTLIERS, SIZES
 from gui.pages.quantization.map_panel import EVERY_FORMAT, LAYERS, TENSORS
-from tests.gui.latest_work import join_latest_work
 from tests.gui.pages.quantization.quantization_result import WORST, checkpoint_result, tensors
 
 PARAMS = QuantizationParams(blocks=64)
 
 
-@pytest.fixture
-def page(qtbot: Any) -> Iterator[QuantizationPage]:
+def new_page() -> QuantizationPage:
     shown = QuantizationPage(topic("quantization"))
-    qtbot.addWidget(shown)
+    theme.dress(shown)
     shown.resize(1500, 1000)
 
     def show(params: QuantizationParams) -> None:
@@ -39,8 +37,7 @@ def page(qtbot: Any) -> Iterator[QuantizationPage]:
     shown.form.set_params(PARAMS)
     show(PARAMS)
     shown.show()
-    yield shown
-    join_latest_work()
+    return shown
 
 
 def params(page: QuantizationPage) -> QuantizationParams:

@@ -19,7 +19,7 @@ from core.topics.training import TOPIC
 from core.topics.training.params import TrainingParams
 from core.topics.training.result import TrainingResult
 from core.topics.training.stage_ids import DPO, GRPO, PPO, PRETRAINING, REWARD, SFT, STAGES
-from gui import translation
+from gui import theme, translation
 from gui.charts.line_chart import LineChart
 from gui.charts.row_chart import RowChart
 from gui.pages.training import TrainingPage
@@ -33,10 +33,9 @@ from gui.pages.training.samples_view import DATA, ROLLOUT
 from tests.gui.pages.training.training_result import training_result
 
 
-@pytest.fixture
-def page(qtbot: Any) -> TrainingPage:
+def new_page() -> TrainingPage:
     shown = TrainingPage(TOPIC)
-    qtbot.addWidget(shown)
+    theme.dress(shown)
     shown.resize(1500, 1000)
     shown.params_changed.connect(lambda params: shown.show_plan(shown.topic.plan(params), params))
     shown.show_plan(shown.topic.plan(shown.params), shown.params)

@@ -359,6 +359,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 help=str(tr("Also say for each kernel what holds for all sizes: a proof, or a counterexample.")),
             ),
         ] = False,
+        time_limit: Annotated[
+            int,
+            typer.Option(
+                metavar="SECONDS",
+                help=str(tr("Stop after this time and report what was found until then. 0, the default: no limit.")),
+            ),
+        ] = 0,
         junit: Annotated[
             Path | None, typer.Option(metavar="FILE", help=str(tr("Write the findings as JUnit XML.")))
         ] = None,
@@ -372,7 +379,17 @@ def build_cli(language: str | None = None) -> "typer.Typer":
         where = target_of(device, insecure=insecure)
         command_line = [target, *(arguments or [])] if target else []
         written = Written(json, junit, sarif)
-        raise typer.Exit(check_target(command_line, tests=pytest, device=where, gpu=gpu, written=written, proves=prove))
+        raise typer.Exit(
+            check_target(
+                command_line,
+                tests=pytest,
+                device=where,
+                gpu=gpu,
+                written=written,
+                proves=prove,
+                time_limit_s=time_limit,
+            )
+        )
 
     @cli.command(
         cls=Command,

@@ -35,6 +35,10 @@ def total():
     x, out = torch.rand(100), torch.empty(1)
     total_kernel[(4,)](x, out, 100, BLOCK=32)
     return x, out
+
+def again_and_again():
+    while True:
+        total()
 """
 TESTS = """
 import pytest
@@ -102,6 +106,13 @@ def test_that_a_comment_with_a_reason_suppresses_and_is_listed(check: Command) -
         comment for each in results for comment in each.get("suppressions", [])
     ]
     assert ET.parse("check.xml").getroot().attrib["skipped"] != "0"
+
+
+def test_that_a_time_limit_keeps_what_was_found(check: Command) -> None:
+    outcome = check("", "kernels.py::again_and_again", "--time-limit", "1")
+    assert outcome.returncode == 1
+    assert ": write-write race: " in outcome.stdout
+    assert "reached its time limit of 1 s" in " ".join(outcome.stderr.split())
 
 
 def test_that_a_comment_without_a_reason_accepts_nothing(check: Command) -> None:

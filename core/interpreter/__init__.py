@@ -12,8 +12,8 @@ Not supported, each refused with one sentence that names the source line, before
 
 Differences from a GPU: TF32 inputs of a product are not rounded; a product and a sum are rounded separately, not fused;
 racing programs run in one of many possible orders. Programs that spin on a lock or a flag are parked, and a failed
-attempt is no access; where a loop does more than wait (an atomic or volatile load in a while), the launch runs program
-by program.
+attempt is no access; where a loop does more than wait, the launch runs program by program, and others go on while one
+waits. A launch that would never end is stopped, and what it did until then is its trace.
 """
 
 from __future__ import annotations

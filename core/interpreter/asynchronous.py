@@ -12,12 +12,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from core.contracts.text import Text
 from core.interpreter.barriers import BarrierTable
 from core.interpreter.ir import Location
 from core.interpreter.scratchpad import View
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
+from core.trace.record import Fault
 
 Effect = Literal["writes", "reads"]
 
@@ -25,8 +25,8 @@ Effect = Literal["writes", "reads"]
 class Scheduler(Protocol):
     """Runs the partitions of a program in turns."""
 
-    def wait(self, ready: Callable[[], bool], reason: Text) -> None:
-        """Let others run until `ready`. Raises TilescopeError if that cannot happen; `reason` is what it says."""
+    def wait(self, ready: Callable[[], bool], reason: Fault) -> None:
+        """Let others run until `ready`. Raises Deadlock with the reasons of all if that cannot happen."""
 
 
 class Pending:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Protocol
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, sentences, tr
+from core.contracts.text import EMPTY, Text, sentences, tr
+from core.interpreter.ir import Location
 from core.trace.record import AccessKind, Fault
 
 PRINT_LIMIT = 1000
 """Printed lines that are kept per launch."""
+
+
+class Lanes(Protocol):
+    """What is needed of the lanes that run."""
+
+    run: Any
+    iteration: tuple[int, ...]
+
+    def describe_program(self, lane: int) -> str:
+        """The program of a lane."""
 
 
 class Diagnostics:
@@ -23,6 +35,8 @@ class Diagnostics:
         self.stop_at_faults = stop_at_faults
         self.printed: list[str] = []
         self.notices: list[Text] = []
+        self.place: tuple[Location, Lanes] | None = None
+        """The loop that is running, and its lanes."""
         self._faults: dict[tuple[str, AccessKind | None, int, str, int], Fault] = {}
 
     @property
@@ -48,6 +62,19 @@ class Diagnostics:
         if self.stop_at_faults:
             raise TilescopeError(sentence)
         self.print(str(sentence))
+
+    def where(self) -> Text:
+        """The place that was reached, as a sentence; EMPTY outside of loops."""
+        if self.place is None:
+            return EMPTY
+        location, lanes = self.place
+        return tr(
+            "It was in iteration {iteration:,} of the loop at {location}, in program {program} of {kernel}.",
+            iteration=lanes.iteration[-1] if lanes.iteration else 0,
+            location=location.label,
+            program=lanes.describe_program(0),
+            kernel=lanes.run.function,
+        )
 
     @property
     def faults(self) -> tuple[Fault, ...]:

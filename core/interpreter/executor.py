@@ -13,6 +13,7 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, tr
+from core.interpreter.changes import Changes
 from core.interpreter.descriptors import Descriptor
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.frame import Frame, ProgressCallback, Run
@@ -23,14 +24,16 @@ from core.interpreter.ops.elementwise import rounded
 from core.interpreter.parking import Parking, segments
 from core.interpreter.partitioned import run_partitioned
 from core.interpreter.plan import Plan
+from core.interpreter.program_turns import ProgramTurns
 from core.interpreter.refusal import unreadable
 from core.interpreter.schedule import lane_order
-from core.interpreter.serial import reads_data, waits_for_others
+from core.interpreter.serial import reads_data, waits
 from core.interpreter.shadows.doubts import Doubts
 from core.interpreter.shadows.float_instrument import with_float_shadows
 from core.interpreter.shadows.instrument import with_shadows
 from core.interpreter.shadows.number_doubts import NumberDoubts
 from core.interpreter.shadows.suspects import Suspects
+from core.interpreter.stuck import NoProgress
 from core.interpreter.unwritten import UnwrittenStores
 from core.interpreter.values import Pointer, on_device
 from core.trace.affine import IntArray
@@ -61,10 +64,10 @@ def execute(
     """Run every program of `grid`. `arguments` are those of the IR's function: tensors and numbers, in order.
 
     Results are written to the tensors. Faults and prints go to `diagnostics`; without it the first illegal access
-    raises TilescopeError, before that operation touches memory. Passes on what `progress` raises. `unwritten` are the
-    stores that earlier launches of an addresses-only trace skipped. `size` counts the accesses, and may raise
-    TraceTooLarge. `suspects` are for a `plan` that follows them. `floats_of` are programs to be executed alone, with a
-    shadow beside every float.
+    raises TilescopeError, before that operation touches memory. A launch that would never end is stopped:
+    `Run.stopped`. Passes on what `progress` raises. `unwritten` are the stores that earlier launches of an
+    addresses-only trace skipped. `size` counts the accesses, and may raise TraceTooLarge. `suspects` are for a
+    `plan` that follows them. `floats_of` are programs to be executed alone, with a shadow beside every float.
     """
     if floats_of is not None:
         plan = with_float_shadows(plan)
@@ -90,20 +93,38 @@ def execute(
     order = lane_order(plan, bound, run, programs)
     chunk = chunk_lanes(plan.tile_bytes, plan.index_bytes, memory_budget_bytes, on_cpu=device.type == "cpu")
     parts = segments(plan)
-    parking = None if parts is None else Parking(parts)
     if isinstance(floats_of, np.ndarray):
         order, programs = floats_of, len(floats_of)
-    if waits_for_others(plan.function):
-        order, chunk = np.arange(programs), 1 if parking is None else chunk
+    parking: Parking | None = None
+    turns: ProgramTurns | None = None
     phase = tr("tracing {kernel}", kernel=plan.function.name)
-    with on_device(device), _plain_arithmetic():
-        for first in range(0, programs, chunk):
-            lanes = order[first : first + chunk]
-            run.advance = _reporter(progress, first, len(lanes), programs, phase)
-            run.advance(0.0)
-            run_partitioned(plan, run, lanes, partial(_run_chunk, plan, bound, run, parking))
-        if parking is not None:
-            parking.finish()
+
+    def run_chunk(number: int) -> None:
+        first = number * chunk
+        lanes = order[first : first + chunk]
+        run.advance = _reporter(progress, first, len(lanes), programs, phase)
+        run.advance(0.0)
+        run_partitioned(plan, run, lanes, partial(_run_chunk, plan, bound, run, parking))
+
+    if waits(plan.function):
+        order = np.arange(programs)
+        run.changes = Changes()
+        if parts is None:
+            chunk = 1
+            run.turns = turns = ProgramTurns(programs, run_chunk, run.changes)
+        else:
+            parking = Parking(parts, run.changes)
+    try:
+        with on_device(device), _plain_arithmetic():
+            if turns is not None:
+                turns.run()
+            else:
+                for number in range(-(-programs // chunk)):
+                    run_chunk(number)
+            if parking is not None:
+                parking.finish()
+    except NoProgress as error:
+        run.stopped = error
     if progress is not None:
         progress(programs, programs, phase)
     return memories, run

@@ -15,7 +15,7 @@ from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.ir import Operation
 from core.interpreter.plan import Plan
 from core.interpreter.second_look import accessed
-from core.interpreter.serial import waits_for_others
+from core.interpreter.serial import waits
 from core.interpreter.trial import storages_of
 from core.interpreter.tuned_in_place import Before, bytes_of
 from core.sanitizer import kinds
@@ -67,7 +67,7 @@ def _updates(plan: Plan) -> bool:
 def _depends_on_others(plan: Plan) -> bool:
     """Whether a program may use what another one gave it in the same launch."""
     atomics = (op for op in plan.function.body.walk() if op.name.startswith("tt.atomic_"))
-    return waits_for_others(plan.function) or any(_is_used(op, plan) for op in atomics)
+    return bool(waits(plan.function)) or any(_is_used(op, plan) for op in atomics)
 
 
 def _is_used(operation: Operation, plan: Plan) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from core.contracts.errors import TilescopeError
 from core.contracts.text import Text
 from core.interpreter.address_book import AddressBook
+from core.interpreter.changes import Changes
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.memory import Memory
 from core.interpreter.noticed import Noticed
@@ -29,9 +31,23 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[float, float, Text], None]
 
 
+class Turns(Protocol):
+    """Lets programs go on while others wait (`program_turns`)."""
+
+    def wait(self, waiting: Any, addresses: Sequence[int] | None) -> None:
+        """Let others go on until one of them changes memory at the addresses (None: anywhere)."""
+
+    def give_way(self) -> None:
+        """Let others go on first."""
+
+
 @dataclass
 class Run:
-    """One launch being executed. `advance(fraction)` reports the progress of the current chunk and may raise."""
+    """One launch being executed. `advance(fraction)` reports the progress of the current chunk and may raise.
+
+    `stopped` says why it was stopped before its end. Where programs wait for each other, `changes` notes what they
+    change, and with `turns` one goes on while others wait.
+    """
 
     function: str
     grid: tuple[int, int, int]
@@ -48,6 +64,9 @@ class Run:
     product_flops: int = 0
     stored: StoredValues = field(default_factory=StoredValues)
     suspects: Suspects | None = None
+    changes: Changes | None = None
+    turns: Turns | None = None
+    stopped: TilescopeError | None = None
     _views: dict[tuple[int, int], Memory] = field(default_factory=dict)
 
     def memory(self, buffer: int, width: int) -> Memory:

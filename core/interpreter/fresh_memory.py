@@ -106,6 +106,11 @@ class FreshMemory:
                 faults += [fault for fault in found if fault.access != "load" or (fault.file, fault.line) not in quiet]
         return replace(launch, faults=tuple(faults))
 
+    def forget(self, memories: Sequence[Memory]) -> None:
+        """What a launch that was stopped would have written is not looked for."""
+        for memory in memories:
+            self._alive.pop(memory.flat.untyped_storage()._cdata, None)
+
     def finished(self, launches: list[Launch]) -> None:
         """Add to the launches what they left unwritten for good."""
         for fresh in (*self._freed, *self._alive.values()):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.interpreter.values import INTEGERS
 from core.trace.affine import LANE, Affine, IntArray, Integer, Term, dense
 from core.trace.mask import BoolArray, Mask
 from core.trace.record import Buffer
@@ -71,7 +72,7 @@ class Memory:
     def viewed(self, width: int) -> Memory:
         """The same memory as integers of `width` bytes."""
         view = copy(self)
-        view.flat = self.flat.new_empty(0, dtype=_INTEGERS[width])
+        view.flat = self.flat.new_empty(0, dtype=INTEGERS[width])
         storage = self.flat.untyped_storage()
         view.flat.set_(storage, 0, (storage.nbytes() // width,), (1,))
         view.base = self.base * self.element_bytes // width
@@ -90,7 +91,6 @@ class Memory:
 
 
 _NOTHING = "null"
-_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 _MOVED_AS = {
     torch.float8_e4m3fn: torch.int8,

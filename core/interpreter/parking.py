@@ -8,23 +8,24 @@ This is one of the orders that a GPU may choose, and each lock is passed on in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from core.contracts.errors import TilescopeError
-from core.contracts.text import tr
 from core.interpreter.body import Body
+from core.interpreter.changes import Changes
 from core.interpreter.frame import Frame
-from core.interpreter.ir import Location, Operation
+from core.interpreter.ir import Operation
 from core.interpreter.ops.registry import PURE
-from core.interpreter.ops.scopes import cut_all, per_lane_bool
+from core.interpreter.ops.scopes import per_lane_bool
 from core.interpreter.plan import Plan
 from core.interpreter.planner import Planner
-from core.interpreter.serial import is_wait
-from core.interpreter.values import Lanes, cut
+from core.interpreter.serial import waits
+from core.interpreter.stuck import stopped, waits_forever
+from core.interpreter.values import cut
+from core.interpreter.waiting import Waiting, part_of
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
 from core.trace.record import Access
@@ -36,32 +37,32 @@ class Segment:
 
     body: Body
     attempt: Body | None = None
-    location: Location | None = None
+    spin: Operation | None = None
 
 
 @lru_cache(maxsize=256)
 def segments(plan: Plan) -> tuple[Segment, ...] | None:
     """The parts of a kernel whose every wait is a plain spin between its outermost operations; None otherwise."""
     operations = plan.function.body.operations[:-1]
-    spins = [index for index, operation in enumerate(operations) if _is_spin(operation)]
-    waits = [operation for operation in plan.function.body.walk() if is_wait(operation)]
-    if not spins or len(waits) != len(spins):
+    waiting = waits(plan.function)
+    spins = [index for index, operation in enumerate(operations) if operation in waiting and _is_spin(operation)]
+    if not spins or len(waiting) != len(spins):
         return None
     parts, first = [], 0
     for index in spins:
         body = replace(plan.body, steps=plan.body.steps[first:index])
-        parts.append(Segment(body, Planner().body(operations[index].regions[0]), operations[index].location))
+        parts.append(Segment(body, Planner().body(operations[index].regions[0]), operations[index]))
         first = index + 1
     return (*parts, Segment(replace(plan.body, steps=plan.body.steps[first:])))
 
 
 def _is_spin(operation: Operation) -> bool:
-    """True for a loop that asks one question of memory and does nothing else."""
+    """True for a loop that waits and asks one question of memory, and does nothing else."""
     if operation.name != "scf.while" or operation.operands or operation.results:
         return False
     before, after = operation.regions
     asked = [each for each in before.operations[:-1] if each.name not in PURE]
-    return is_wait(operation) and len(asked) == 1 and not asked[0].regions and len(after.operations) == 1
+    return len(asked) == 1 and not asked[0].regions and len(after.operations) == 1
 
 
 @dataclass
@@ -73,8 +74,9 @@ class _Parked:
 class Parking:
     """The programs of a launch that wait, each in front of the loop that it spins in."""
 
-    def __init__(self, parts: Sequence[Segment]) -> None:
+    def __init__(self, parts: Sequence[Segment], changes: Changes) -> None:
         self._parts = parts
+        self._changes = changes
         self._parked: list[_Parked] = []
 
     def start(self, frame: Frame) -> None:
@@ -84,20 +86,18 @@ class Parking:
             pass
 
     def finish(self) -> None:
-        """Raises TilescopeError if programs still wait."""
-        if not self._parked:
-            return
-        parked = self._parked[0]
-        location = self._parts[parked.segment].location
-        assert location is not None
-        raise TilescopeError(
-            tr(
-                "{location} waits forever in program {program}: no program that runs changes what it waits for. "
-                "Release the lock, or set the flag, before the programs that wait for it need it.",
-                location=location.label,
-                program=parked.frame.describe_program(0),
-            )
-        )
+        """Raises NoProgress if programs still wait."""
+        if self._parked:
+            waiting = sorted(self._waiting(), key=lambda each: each.program)
+            raise stopped(waiting[0].frame.run, waits_forever(waiting))
+
+    def _waiting(self) -> Iterator[Waiting]:
+        for parked in self._parked:
+            part = self._parts[parked.segment]
+            assert part.spin is not None
+            assert part.attempt is not None
+            for lane in range(parked.frame.count):
+                yield Waiting(parked.frame, lane, part.spin, part.attempt, None, ())
 
     def _run(self, frame: Frame, segment: int) -> None:
         frame.iteration = ()
@@ -106,19 +106,23 @@ class Parking:
             self._parked.append(_Parked(frame, segment))
 
     def _ask_all(self) -> bool:
-        """Each group that waits asks once. True if any lane was let through."""
+        """Each group that waits asks once. True if any lane was let through, or if asking changed anything."""
         asking, self._parked = self._parked, []
         passed = False
+        before = self._changes.count
         for parked in asking:
             leaving = self._ask(parked)
             if not leaving.all():
-                self._parked.append(_Parked(_part(parked.frame, np.flatnonzero(~leaving)), parked.segment))
+                self._parked.append(_Parked(part_of(parked.frame, np.flatnonzero(~leaving)), parked.segment))
             if leaving.any():
                 passed = True
                 lanes = slice(None) if leaving.all() else np.flatnonzero(leaving)
-                self._run(_part(parked.frame, lanes), parked.segment + 1)
+                self._run(part_of(parked.frame, lanes), parked.segment + 1)
+            spin = self._parts[parked.segment].spin
+            if spin is not None:
+                parked.frame.run.diagnostics.place = spin.location, parked.frame
             parked.frame.run.advance(0.0)
-        return passed
+        return passed or self._changes.count != before
 
     def _ask(self, parked: _Parked) -> BoolArray:
         """One attempt of all lanes; which of them it lets through. Only their accesses stay."""
@@ -133,13 +137,6 @@ class Parking:
             lanes = np.flatnonzero(leaving)
             accesses[recorded:] = [_of_lanes(access, lanes) for access in accesses[recorded:]] if len(lanes) else []
         return leaving
-
-
-def _part(frame: Frame, lanes: Lanes) -> Frame:
-    """The lanes of a frame that go on together, with their values."""
-    part = frame.of_lanes(lanes)
-    part.values = cut_all(frame.values, lanes, frame.run.device)
-    return part
 
 
 def _of_lanes(access: Access, lanes: IntArray) -> Access:

@@ -14,7 +14,7 @@ import torch
 
 from core.interpreter.memory import Memory
 from core.interpreter.plan import Plan
-from core.interpreter.serial import is_wait
+from core.interpreter.serial import waits
 from core.interpreter.shadows.flow import edges_of, reached
 from core.interpreter.shadows.instrument import Line, may_have_shadows, with_shadows
 from core.interpreter.shadows.suspects import Suspects
@@ -140,6 +140,6 @@ def harmless_races(look: SecondLook) -> list[Fault]:
 def _can_follow(plan: Plan, line: Line) -> bool:
     """Whether all loads of a line stand where shadows are followed: not in a loop that waits for other programs."""
     operations = list(plan.function.body.walk())
-    waiting = {inner for loop in operations if is_wait(loop) for region in loop.regions for inner in region.walk()}
+    waiting = {inner for loop in waits(plan.function) for region in loop.regions for inner in region.walk()}
     loads = [op for op in operations if op.name == "tt.load" and (op.location.file, op.location.line) == line]
     return bool(loads) and waiting.isdisjoint(loads)

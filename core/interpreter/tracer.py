@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from core.contracts.errors import InternalError
-from core.contracts.text import Text
+from core.contracts.text import EMPTY, Text
 from core.interpreter import frontend, origins
 from core.interpreter.autotuning import Tuning
 from core.interpreter.binding import runtime_arguments
@@ -17,7 +17,7 @@ from core.interpreter.call_site import CallSite, call_site
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
 from core.interpreter.float_origins import born
-from core.interpreter.frame import ProgressCallback
+from core.interpreter.frame import ProgressCallback, Run
 from core.interpreter.fresh_memory import FreshMemory
 from core.interpreter.frontend import Kernel
 from core.interpreter.grid import Grid, checked_grid
@@ -87,6 +87,7 @@ class Tracer:
         self._addresses_only = addresses_only
         self._unwritten = UnwrittenStores()
         self._arrived: set[tuple[int, Line]] = set()
+        self._running: Diagnostics | None = None
         self._fresh = None if stop_at_faults else FreshMemory()
         self._origins = Origins(self._fresh)
 
@@ -99,6 +100,10 @@ class Tracer:
     def needs_data(self) -> NeedsData | None:
         """Why a trace of addresses only would be wrong: something depends on a value that it did not write."""
         return self._unwritten.needed
+
+    def where(self) -> Text:
+        """The loop that a launch has reached, as a sentence; EMPTY if none is running."""
+        return EMPTY if self._running is None else self._running.where()
 
     @contextmanager
     def observing(self) -> Iterator[None]:
@@ -177,7 +182,8 @@ class Tracer:
         if self._trial is None:
             with unobserved(), truth(), origins.unobserved():
                 restored, before = self._kept(kernel, arguments)
-            launch, memories = self._execute(kernel, arguments, shape, config, self._size, site, before)
+            launch, memories, run = self._execute(kernel, arguments, shape, config, self._size, site, before)
+            self._require_end(launch, memories, run)
             if self._fresh is not None:
                 with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
                     run_again = partial(self._run_again, arguments, shape)
@@ -187,7 +193,8 @@ class Tracer:
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):
             size = TraceSize(self._size.limit_bytes)
-            launch, memories = self._execute(kernel, arguments, shape, config, size, site)
+            launch, memories, run = self._execute(kernel, arguments, shape, config, size, site)
+            self._require_end(launch, memories, run)
             outputs = None if self._addresses_only else outputs_of(memories, launch.accesses)
         self._trial.append((launch, LaunchHandle(kernel, bound, self._launch).usage(), outputs))
 
@@ -225,6 +232,14 @@ class Tracer:
         watcher, budget = WatchRecorder((), None, 0), self._memory_budget_bytes
         execute(plan, arguments, shape, memory_budget_bytes=budget, watcher=watcher, progress=self._progress, **options)
 
+    def _require_end(self, launch: Launch, memories: Sequence[Memory], run: Run) -> None:
+        """Keep a launch that was stopped, and raise why."""
+        if run.stopped is not None:
+            if self._fresh is not None:
+                self._fresh.forget(memories)
+            self.launches.append(launch)
+            raise run.stopped
+
     def _try(self, launch: Callable[[], Any]) -> tuple[Launch, Usage, Outputs]:
         """Trace a launch, and take back what it wrote."""
         self._trial = []
@@ -243,9 +258,9 @@ class Tracer:
         size: TraceSize,
         site: CallSite,
         before: Before | None = None,
-    ) -> tuple[Launch, list[Memory]]:
+    ) -> tuple[Launch, list[Memory], Run]:
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
-        diagnostics = Diagnostics(stop_at_faults=self._stop_at_faults)
+        diagnostics = self._running = Diagnostics(stop_at_faults=self._stop_at_faults)
         of_floats: tuple[Fault, ...] = ()
         try:
             with self._own_work(kernel.name), size.launch(kernel.name), unobserved(), truth(), origins.unobserved():
@@ -260,12 +275,13 @@ class Tracer:
                     unwritten=self._unwritten,
                     size=size,
                 )
-                if before is not None:
+                if before is not None and run.stopped is None:
                     run_again = partial(self._run_again, arguments, shape, kernel.plan)
                     of_floats = born(kernel.plan, arguments, before, run.noticed.chosen(), run_again)
         except TraceTooLarge as error:
             self.too_large = error
             raise
+        self._running = None
         buffers, accesses, faults = in_one_unit(memories, run.accesses, diagnostics.faults)
         for text in diagnostics.notices:
             self.notice(text)
@@ -286,7 +302,7 @@ class Tracer:
             launched_at=site.location,
             addresses_only=self._addresses_only,
         )
-        return replace(launch, faults=(*launch.faults, *of_floats, *run.stored.findings(launch))), memories
+        return replace(launch, faults=(*launch.faults, *of_floats, *run.stored.findings(launch))), memories, run
 
     def _named(self, buffer: Buffer, memory: Memory, site: CallSite) -> Buffer:
         """The buffer of a memory, with what the caller called it and where it was made."""

@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, sentences
+from core.trace.record import Fault
 
 _LOOK_SECONDS = 0.2
 """How often the thread that started them looks whether it is asked to stop."""
 
 
-class Deadlock(TilescopeError):
-    """All that have not ended wait."""
+class Deadlock(Exception):
+    """All that have not ended wait: what each of them waits for."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__()
+        self.faults = faults
 
 
 class _Stopped(BaseException):
@@ -31,7 +34,7 @@ class _Task:
         self.turn = threading.Semaphore(0)
         self.ended = False
         self.ready: Callable[[], bool] = lambda: True
-        self.reason: Text | None = None
+        self.reason: Fault | None = None
         self.thread: threading.Thread | None = None
 
 
@@ -68,7 +71,7 @@ class Turns:
         if self._failure is not None:
             raise self._failure
 
-    def wait(self, ready: Callable[[], bool], reason: Text) -> None:
+    def wait(self, ready: Callable[[], bool], reason: Fault) -> None:
         """Called by one of the functions: let the others run until `ready`."""
         task = self._current
         task.ready, task.reason = ready, reason
@@ -107,5 +110,5 @@ class Turns:
                 return
         if going:
             reasons = (other.reason for other in self._tasks if not other.ended and other.reason is not None)
-            self._failure = Deadlock(sentences(*reasons))
+            self._failure = Deadlock(tuple(reasons))
         self._over.set()

@@ -97,6 +97,9 @@ class Handle:
         raise NotImplementedError
 
 
+INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers by their width in bytes."""
+
 Value = int | float | bool | Affine | Mask | Pointer | Handle | torch.Tensor
 
 
@@ -119,6 +122,11 @@ def zero_of(type_: Type) -> int | float | bool:
     if type_.is_float:
         return 0.0
     return False if type_.element == "i1" else 0
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The elements as integers of the same width, to compare them bit for bit."""
+    return tensor.contiguous().view(INTEGERS[tensor.element_size()])
 
 
 def to_torch(value: Any, type_: Type) -> torch.Tensor:

@@ -50,6 +50,17 @@ class TraceSize:
             self._last = None
             self.counting_bytes = 0
 
+    def mark(self) -> tuple[int, int]:
+        """What is counted so far, for `drop`."""
+        self._count()
+        self._last = None
+        return self.bytes, self.counting_bytes
+
+    def drop(self, mark: tuple[int, int]) -> None:
+        """The accesses since `mark` are taken out of the trace again."""
+        self._last = None
+        self.bytes, self.counting_bytes = mark
+
     def require(self, more_bytes: int, kernel: str) -> None:
         """Raises TraceTooLarge if that many bytes more exceed the limit."""
         if self.limit_bytes is not None and self.bytes + self.counting_bytes + more_bytes > self.limit_bytes:

@@ -35,12 +35,13 @@ class Base:
     plants: tuple[Plant, ...]
 
 
-def _sizes(*names: str, of: tuple[tuple[int, ...], ...]) -> tuple[dict[str, int], ...]:
+def sizes(*names: str, of: tuple[tuple[int, ...], ...]) -> tuple[dict[str, int], ...]:
+    """Sizes by name."""
     return tuple(dict(zip(names, each, strict=True)) for each in of)
 
 
-N_AND_BLOCK = _sizes("n", "B", of=((1000, 256), (77, 32), (130, 64), (515, 128), (2049, 512), (33, 16)))
-ROWS = _sizes("m", "n", "B", of=((5, 100, 128), (8, 33, 64), (3, 200, 256), (16, 17, 32), (9, 65, 128), (4, 250, 256)))
+N_AND_BLOCK = sizes("n", "B", of=((1000, 256), (77, 32), (130, 64), (515, 128), (2049, 512), (33, 16)))
+ROWS = sizes("m", "n", "B", of=((5, 100, 128), (8, 33, 64), (3, 200, 256), (16, 17, 32), (9, 65, 128), (4, 250, 256)))
 
 BASES = (
     Base(
@@ -133,7 +134,7 @@ def main():
     grid = (triton.cdiv($m, $B), triton.cdiv($n, $B))
     kernel[grid](a, b, c, $m, $n, $k, *a.stride(), *b.stride(), *c.stride(), B=$B)
 """,
-        _sizes(
+        sizes(
             "m", "n", "k", "B",
             of=(
                 (33, 40, 20, 16), (50, 35, 70, 32), (17, 70, 41, 16),
@@ -186,7 +187,7 @@ def main():
     x, out = torch.rand($m, $n), torch.empty($n, $m)
     kernel[triton.cdiv($m, $B), triton.cdiv($n, $B)](x, out, $m, $n, *x.stride(), *out.stride(), B=$B)
 """,
-        _sizes("m", "n", "B", of=((33, 50, 16), (70, 41, 32), (18, 35, 16), (65, 20, 16), (40, 99, 32), (99, 37, 32))),
+        sizes("m", "n", "B", of=((33, 50, 16), (70, 41, 32), (18, 35, 16), (65, 20, 16), (40, 99, 32), (99, 37, 32))),
         (
             Plant("swap strides", (*STRIDES, *RACES), "*out.stride()", "*out.stride()[::-1]"),
             Plant("drop the mask of a load", OUTSIDE, "sx1, mask=inside)", "sx1)"),

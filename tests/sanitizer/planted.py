@@ -13,6 +13,7 @@ from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
 from tests.sanitizer.base_kernels import BASES, HEAD, Base, Plant
+from tests.sanitizer.progress_pairs import PROGRESS
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Pair:
 
 def pairs() -> Iterator[Pair]:
     """All pairs, in a fixed order."""
-    for base in BASES:
+    for base in (*BASES, *PROGRESS):
         for size in base.sizes:
             shown = ", ".join(f"{name}={value}" for name, value in size.items())
             for plant in base.plants:

@@ -13,6 +13,7 @@ from core.interpreter.ops import (  # noqa: F401  (imported to register their op
     inline_assembly,
     integers,
     library,
+    loops,
     machine,
     memory,
     pointers,

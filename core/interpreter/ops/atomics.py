@@ -6,6 +6,7 @@ an associative update is a segmented scan. A GPU's order is undefined, so float 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,7 @@ class _Targets:
         self.places = torch.from_numpy(places).to(device)
         self.index = torch.from_numpy(where.reshape(-1)[places]).to(device)
         self.memory = memory.flat.view(torch_dtype(type_.element))
+        self.lanes = places // max(1, math.prod(type_.dims))
 
     def pick(self, value: Any, type_: Type) -> torch.Tensor:
         """The active elements of an operand."""
@@ -139,39 +141,32 @@ def _rmw(operation: Operation, _planner: StepPlanner) -> Step:
                 name=quoted(kind),
             )
         )
-    value_type = operation.operands[1].type
-
-    def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
-        operand = targets.pick(values[0], value_type)
-        if _rounds_needed(targets.index) > _ROUNDS:
-            return _scanned(targets.memory, targets.index, operand, combine)
-        return _in_rounds(targets.memory, targets.index, lambda old, selected: combine(old, operand[selected]))
-
-    return _atomic(operation, 1, update)
+    return _atomic(operation, 1, combine, scans=True)
 
 
 @step("tt.atomic_cas")
 def _cas(operation: Operation, _planner: StepPlanner) -> Step:
-    expected_type, value_type = (value.type for value in operation.operands[1:3])
-
-    def update(targets: _Targets, values: list[Any]) -> torch.Tensor:
-        expected, new = targets.pick(values[0], expected_type), targets.pick(values[1], value_type)
-        return _in_rounds(
-            targets.memory,
-            targets.index,
-            lambda old, selected: torch.where(old == expected[selected], new[selected], old),
-        )
-
-    return _atomic(operation, 2, update)
+    return _atomic(operation, 2, lambda old, expected, new: torch.where(old == expected, new, old))
 
 
-def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, list[Any]], torch.Tensor]) -> Step:
-    """Check, record and update. The operation has a pointer, `operands` values and optionally a mask."""
+def _atomic(operation: Operation, operands: int, outcome: Callable[..., torch.Tensor], *, scans: bool = False) -> Step:
+    """Check, record and update. The operation has a pointer, `operands` values and optionally a mask.
+
+    `outcome(old, *values)` is what memory holds afterwards; with `scans` it is associative.
+    """
     pointer_slot, *slots = (value.slot for value in operation.operands)
     mask_slot = slots[operands] if len(slots) > operands else None
     type_ = operation.result.type if operation.results else operation.operands[1].type
+    types = [value.type for value in operation.operands[1 : 1 + operands]]
     result = operation.result.slot if operation.results else None
     dtype = torch_dtype(type_.element)
+
+    def update(targets: _Targets, values: list[torch.Tensor]) -> torch.Tensor:
+        if scans and _rounds_needed(targets.index) > _ROUNDS:
+            return _scanned(targets.memory, targets.index, values[0], outcome)
+        return _in_rounds(
+            targets.memory, targets.index, lambda old, selected: outcome(old, *(value[selected] for value in values))
+        )
 
     def run(frame: Frame) -> None:
         values = frame.values
@@ -185,10 +180,23 @@ def _atomic(operation: Operation, operands: int, update: Callable[[_Targets, lis
             mask = touched if isinstance(touched, Mask) else None
             memory = frame.run.memory(part.pointer.buffer, type_.element_bytes)  # type: ignore[arg-type]
             targets = _Targets(part.frame, memory, part.pointer, mask, type_)
-            given = [part.cut(values[slot]) for slot in slots[:operands]]
+            given = [
+                targets.pick(part.cut(values[slot]), given_type)
+                for slot, given_type in zip(slots[:operands], types, strict=True)
+            ]
             if frame.run.diagnostics.sanitizes:
-                frame.run.noticed.stored(operation.location, part.frame.programs, given[-1], touched)
-            return targets.spread(update(targets, given))
+                stored = part.cut(values[slots[operands - 1]])
+                frame.run.noticed.stored(operation.location, part.frame.programs, stored, touched)
+            old = update(targets, given)
+            if frame.run.changes is not None:
+                frame.run.changes.compare(
+                    old,
+                    outcome(old, *given),
+                    memory.storage_range[0] + targets.index.cpu().numpy() * memory.element_bytes,
+                    part.frame.programs[targets.lanes],
+                    operation.location,
+                )
+            return targets.spread(old)
 
         if isinstance(pointer.buffer, Affine):
             old = joined(frame, pointer, keep, type_, access)

@@ -13,10 +13,11 @@ import numpy as np
 
 from core.interpreter.body import Body, Step
 from core.interpreter.frame import Frame
-from core.interpreter.ir import Operation, Value
+from core.interpreter.ir import Location, Operation, Value
 from core.interpreter.ops.registry import StepPlanner, step
-from core.interpreter.ops.scopes import Results, Scope, cut_all, per_lane_bool, run_with
+from core.interpreter.ops.scopes import Results, Scope, cut_all
 from core.interpreter.ops.watching import watcher
+from core.interpreter.stuck import no_step, stopped
 from core.interpreter.values import per_lane, to_integer, to_predicate
 from core.trace import affine
 from core.trace.affine import Affine, IntArray, Integer
@@ -49,10 +50,12 @@ def _for(operation: Operation, planner: StepPlanner) -> Step:
         for hoisted in body.hoisted:
             hoisted(frame)
         start, step_ = to_integer(values[low]), to_integer(values[stride])
+        if (step_.low if isinstance(step_, Affine) else step_) <= 0:
+            _require_progress(operation, frame, start, to_integer(values[high]), step_)
         trips = trip_counts(start, to_integer(values[high]), step_, frame.count)
         carried = [values[slot] for slot in initial]
         outer = frame.iteration
-        loop = _Loop(frame, body, start, step_, observe)
+        loop = _Loop(frame, body, start, step_, observe, operation.location)
         if isinstance(trips, int):
             for _ in range(trips):
                 carried = loop.iterate(carried, trips)
@@ -65,10 +68,22 @@ def _for(operation: Operation, planner: StepPlanner) -> Step:
     return run
 
 
+def _require_progress(operation: Operation, frame: Frame, low: Integer, high: Integer, step_: Integer) -> None:
+    """Raises NoProgress if the loop counts, but not towards its end."""
+    lows, highs, steps = (per_lane(value, frame.count) for value in (low, high, step_))
+    endless = (lows < highs) & (steps <= 0)
+    if endless.any():
+        lane = int(endless.argmax())
+        numbers = (int(lows[lane]), int(highs[lane]), int(steps[lane]))
+        raise stopped(frame.run, no_step(frame, lane, operation, numbers))
+
+
 class _Loop:
     """One execution of an scf.for: counts iterations and runs the body."""
 
-    def __init__(self, frame: Frame, body: Body, start: Integer, step_: Integer, observe: Observe | None) -> None:
+    def __init__(
+        self, frame: Frame, body: Body, start: Integer, step_: Integer, observe: Observe | None, location: Location
+    ) -> None:
         self.frame = frame
         self.body = body
         self.start = start
@@ -76,6 +91,7 @@ class _Loop:
         self._observe = observe
         self._outer = frame.iteration
         self._count = 0
+        self._location = location
 
     def iterate(self, carried: list[Any], longest: int) -> list[Any]:
         """One iteration of the frame's lanes; returns what the body yields."""
@@ -91,6 +107,7 @@ class _Loop:
         yielded = [values[slot] for slot in body.results]
         if self._observe is not None:
             self._observe(frame, yielded)
+        frame.run.diagnostics.place = self._location, frame
         frame.run.advance(self._count / longest if not self._outer else 0.0)
         return yielded
 
@@ -155,38 +172,3 @@ def _run_branch(frame: Frame, operation: Operation, bodies: list[Body], branch: 
     bodies[branch].run(frame)
     for result, slot in zip(operation.results, bodies[branch].results, strict=True):
         frame.values[result.slot] = frame.values[slot]
-
-
-@step("scf.while")
-def _while(operation: Operation, planner: StepPlanner) -> Step:
-    before, after = (planner.body(region) for region in operation.regions)
-    initial = [value.slot for value in operation.operands]
-    captured = sorted({*before.captured, *after.captured})
-
-    def run(frame: Frame) -> None:
-        values, outer, count = frame.values, frame.iteration, 0
-        carried = [values[slot] for slot in initial]
-        scope, finished = Scope(frame, captured), Results(operation.results)
-        lanes = np.arange(frame.count)
-        while lanes.size:
-            frame.iteration = (*outer, count)
-            run_with(frame, before, carried)
-            going, *carried = (values[slot] for slot in before.results)
-            where = per_lane_bool(going, frame.count)
-            if not where.all():
-                stay, leave = np.flatnonzero(where), np.flatnonzero(~where)
-                finished.add(lanes[leave], cut_all(carried, leave, frame.run.device))
-                carried = cut_all(carried, stay, frame.run.device)
-                lanes = lanes[stay]
-                scope.select(lanes)
-            if lanes.size:
-                run_with(frame, after, carried)
-                carried = [values[slot] for slot in after.results]
-            count += 1
-            frame.run.advance(0.0)
-        scope.restore()
-        frame.iteration = outer
-        if operation.results:
-            finished.assign(frame)
-
-    return run

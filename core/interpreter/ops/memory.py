@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.contracts.text import Value, tr
@@ -18,7 +21,7 @@ from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.ops.several_tensors import joined, parts
 from core.interpreter.values import Pointer, to_integer, to_predicate, to_torch, torch_dtype, zero_of
 from core.sanitizer import kinds
-from core.trace.affine import Affine
+from core.trace.affine import Affine, dense
 from core.trace.mask import Mask, Predicate, both, from_array
 from core.trace.record import Access, AccessKind, Fault
 
@@ -221,7 +224,8 @@ def _store(operation: Operation, planner: StepPlanner) -> Step:
                 whole = value.expand(frame.count, *type_.dims)
                 collisions = Collisions(frame, operation.location, memory, pointer, mask, whole, updating=updating)
         moved = value if value.dtype == memory.flat.dtype else value.view(memory.flat.dtype)
-        write(memory, pointer.offset, mask, moved, frame.count, type_.dims)
+        with _changes_noted(frame, operation, memory, pointer, mask, type_.dims):
+            write(memory, pointer.offset, mask, moved, frame.count, type_.dims)
         if collisions is not None:
             collisions.report()
 
@@ -232,3 +236,24 @@ def _store(operation: Operation, planner: StepPlanner) -> Step:
             store(part.frame, part.pointer, part.keep, part.cut(values[value_slot]))
 
     return run
+
+
+@contextmanager
+def _changes_noted(
+    frame: Frame, operation: Operation, memory: Memory, pointer: Pointer, mask: Mask | None, dims: tuple[int, ...]
+) -> Iterator[None]:
+    """Where programs wait for each other, compare what memory holds before and after the block."""
+    changes = frame.run.changes
+    if changes is None:
+        yield
+        return
+    full = (frame.count, *dims)
+    where = np.broadcast_to(dense(pointer.offset, len(dims)), full) + memory.base
+    programs = np.broadcast_to(frame.programs.reshape(-1, *(1,) * len(dims)), full)
+    keep = np.broadcast_to(True if mask is None else mask.array, full)
+    places, programs = where[keep], programs[keep]
+    index = torch.from_numpy(places).to(memory.flat.device)
+    before = memory.flat[index]
+    yield
+    addresses = memory.storage_range[0] + places * memory.element_bytes
+    changes.compare(before, memory.flat[index], addresses, programs, operation.location)

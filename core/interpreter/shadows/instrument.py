@@ -10,7 +10,7 @@ from typing import Any
 from core.interpreter.ir import SHADOW, Block, Function, Location, Operation, Type, Value
 from core.interpreter.ops.address_only import CHECKED
 from core.interpreter.plan import Plan, plan
-from core.interpreter.serial import is_wait
+from core.interpreter.serial import waits
 from core.interpreter.shadows.births import BIRTHS
 from core.interpreter.shadows.checks import Checks, access_kind
 from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, moves, reached
@@ -259,7 +259,7 @@ class Maker:
         return [*self._condition(operation, operation.operands), replace(operation, results=results, regions=regions)]
 
     def _while(self, operation: Operation) -> list[Operation]:
-        if is_wait(operation):
+        if operation in waits(self._function):
             return [
                 *self._escapes(operation),
                 operation,

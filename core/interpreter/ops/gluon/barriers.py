@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, tr
+from core.contracts.text import tr
 from core.interpreter.barriers import Barrier
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
@@ -13,8 +13,11 @@ from core.interpreter.ir import Operation
 from core.interpreter.ops.gluon.predicates import where
 from core.interpreter.ops.gluon.units import barrier_of, units_of
 from core.interpreter.ops.registry import StepPlanner, step
+from core.interpreter.stuck import stopped
 from core.interpreter.values import per_lane, to_integer
+from core.sanitizer import kinds
 from core.trace.affine import IntArray
+from core.trace.record import Fault
 
 
 def number(operation: Operation, *names: str) -> int:
@@ -74,7 +77,7 @@ def _wait(operation: Operation, _planner: StepPlanner) -> Step:
         if not target.passes(parity).all():
             reason = _waiting(operation, frame, target, parity)
             if scheduler is None:
-                raise TilescopeError(reason)
+                raise stopped(frame.run, reason)
             scheduler.wait(lambda: bool(target.passes(parity).all()), reason)
         target.seen()
 
@@ -97,18 +100,31 @@ def ready(operation: Operation, frame: Frame, slot: int) -> Barrier:
     return barrier
 
 
-def _waiting(operation: Operation, frame: Frame, barrier: Barrier, parity: IntArray) -> Text:
+def _waiting(operation: Operation, frame: Frame, barrier: Barrier, parity: IntArray) -> Fault:
     lane = int(np.flatnonzero(~barrier.passes(parity))[0])
     arrivals, size, phase = barrier.state(lane)
-    return tr(
-        "{kernel} waits forever at {location}: barrier {barrier} never completes phase {phase} in program {program}; "
-        "{arrivals} arrivals and {bytes} bytes are missing. Check the phase, the count of arrivals and the bytes that "
-        "are expected.",
-        kernel=frame.run.function,
-        location=operation.location.label,
-        barrier=barrier.name,
-        phase=phase,
-        program=frame.describe_program(lane),
-        arrivals=arrivals,
-        bytes=size,
+    location = operation.location
+    return Fault(
+        kind=kinds.NO_PROGRESS,
+        access=None,
+        buffer=-1,
+        file=location.file,
+        line=location.line,
+        program=int(frame.programs[lane]),
+        index=-1,
+        count=1,
+        sentence=tr(
+            "{kernel} waits forever at {location}: barrier {barrier} never completes phase {phase} in program "
+            "{program}; {arrivals} arrivals and {bytes} bytes are missing.",
+            kernel=frame.run.function,
+            location=location.label,
+            barrier=barrier.name,
+            phase=phase,
+            program=frame.describe_program(lane),
+            arrivals=arrivals,
+            bytes=size,
+        ),
+        iteration=frame.iteration,
+        value=str(phase),
+        repair=tr("Check the phase, the count of arrivals and the bytes that are expected."),
     )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import monotonic
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import EMPTY, Text, tr, tr_plural
+from core.contracts.text import EMPTY, Text, sentences, tr, tr_plural
 from core.engine.steps import ProgressCallback
 from core.format import quantity
 from core.interpreter import Tracer
@@ -79,7 +79,8 @@ class Limits:
         """Raises TraceStopped when the time is over."""
         if monotonic() < self._ends_at:
             return
-        self._warning = tr_plural(
+        where = EMPTY if self.tracer is None else self.tracer.where()
+        reached = tr_plural(
             "The trace reached its time limit of {limit:,} s: {function} was stopped there, and the result holds the "
             "launch before it. Raise the time limit or use smaller tensors to trace more.",
             "The trace reached its time limit of {limit:,} s: {function} was stopped there, and the result holds the "
@@ -88,13 +89,13 @@ class Limits:
             function=self._function,
             limit=self._seconds,
         )
-        self._stop(
-            tr(
-                "The time limit of {limit:,} s was over before the first launch had ended: raise the time limit or use "
-                "smaller tensors.",
-                limit=self._seconds,
-            )
+        self._warning = sentences(reached, where)
+        nothing = tr(
+            "The time limit of {limit:,} s was over before the first launch had ended: raise the time limit or use "
+            "smaller tensors.",
+            limit=self._seconds,
         )
+        self._stop(sentences(nothing, where))
 
     def progress(self, done: float, total: float, phase: Text) -> None:
         self.require_time()

@@ -17,6 +17,7 @@ from core.hardware.gpus import gpu
 from core.interpreter import Launch, NeedsData, intercept
 from core.interpreter.autotuning import ConfigTrial, TunedKernel
 from core.interpreter.reporting import silent_reports
+from core.interpreter.stuck import NoProgress
 from core.topics.kernel_lab.analysis import kept_characters
 from core.topics.kernel_lab.experiment.configs import require_config
 from core.topics.kernel_lab.experiment.limits import Limits, trace_limit
@@ -76,7 +77,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
     assert planned.source is not None
     budget = planned.params.memory_budget_mb * 1_000_000
     limits = Limits(planned.function, trace_limit(budget), planned.params.time_limit_s, progress)
-    failed: RunFailed | None = None
+    failed: TilescopeError | None = None
     seen = Launches()
     progress(0, 1, tr("importing {file}", file=planned.source.path.name))
     with (
@@ -103,7 +104,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
                     call(planned.source, planned.function, planned.arguments)
         except TilescopeError as error:
             if not limits.reached and tracer.needs_data is None:
-                if type(error) is not RunFailed:
+                if type(error) not in (RunFailed, NoProgress):
                     raise
                 failed = error
     if tracer.internal_error is not None:

@@ -17,6 +17,7 @@ from core.families.running.problem import Assessor, Problem, build
 from core.hardware.gpus import gpu
 from core.interpreter import intercept
 from core.recordings.run import Outcome
+from core.sanitizer import findings
 from kernels.errors import KernelError
 from kernels.launching import choosing_for
 from tests.families.small_cases import small
@@ -29,6 +30,7 @@ class Outputs:
     problem: Problem
     outcomes: dict[str, Outcome]
     reasons: dict[str, str]
+    faults: list[str]
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -42,7 +44,7 @@ def outputs_of(known: Family, case: Case) -> Outputs:
     """Every contender, on the CPU or emulated."""
     with choosing_for(gpu("h200").target):
         problem = build(known, case, 3, CPU)
-    assess, outcomes, reasons = Assessor(problem), {}, {}
+    assess, outcomes, reasons, faults = Assessor(problem), {}, {}, []
     for contender in known.contenders:
         run = problem.runs.get(contender.id)
         if run is None:
@@ -51,9 +53,11 @@ def outputs_of(known: Family, case: Case) -> Outputs:
         try:
             prepare = problem.prepare.get(contender.id, lambda: None)
             if contender.kind == "triton":
-                with choosing_for(gpu("h200").target), intercept():
+                with choosing_for(gpu("h200").target), intercept(faults="record") as tracer:
                     prepare()
                     outputs = run()
+                found = (fault for launch in tracer.launches for fault in findings(launch))
+                faults += [str(fault.sentence) for fault in found if fault.severity == "fault"]
             else:
                 prepare()
                 outputs = run()
@@ -61,7 +65,7 @@ def outputs_of(known: Family, case: Case) -> Outputs:
             reasons[contender.id] = str(error)
             continue
         outcomes[contender.id] = assess(Outcome(contender.id, contender.label), outputs)
-    return Outputs(problem, outcomes, reasons)
+    return Outputs(problem, outcomes, reasons, faults)
 
 
 def test_that_contenders_agree_with_float64_or_say_why_they_cannot_run(assessed: tuple[Family, Outputs]) -> None:
@@ -75,6 +79,11 @@ def test_that_contenders_agree_with_float64_or_say_why_they_cannot_run(assessed:
     assert wrong == {}
     assert {*outputs.outcomes, *outputs.reasons} == {contender.id for contender in known.contenders}
     assert {contender.id for contender in known.contenders if contender.kind == "triton"} <= set(outputs.outcomes)
+
+
+def test_that_the_sanitizer_finds_no_fault_in_a_shipped_kernel(assessed: tuple[Family, Outputs]) -> None:
+    _, outputs = assessed
+    assert outputs.faults == []
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,25 @@ class Batch:
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, row: str) -> list[int]:
     """<bos> row <sep>. Without <bos> nothing is put first; without <sep> a line break ends the prompt."""
+    return prompts_ids(tokenizer, [row])[0]
+
+
+def prompts_ids(tokenizer: PreTrainedTokenizerBase, rows: Sequence[str]) -> list[list[int]]:
+    """`prompt_ids` of every row, several times as fast as one by one."""
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-    separator = _encoded(tokenizer, "\n") if tokenizer.sep_token_id is None else [tokenizer.sep_token_id]
-    return begin + _encoded(tokenizer, row) + separator
+    separator = _encoded(tokenizer, ["\n"])[0] if tokenizer.sep_token_id is None else [tokenizer.sep_token_id]
+    return [begin + ids + separator for ids in _encoded(tokenizer, rows)]
 
 
 def target_ids(tokenizer: PreTrainedTokenizerBase, sentence: str) -> list[int]:
     """sentence <eos>: the tokens that carry a loss."""
-    return _encoded(tokenizer, sentence) + ([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])
+    return _targets_ids(tokenizer, [sentence])[0]
+
+
+def pairs_ids(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> list[tuple[list[int], list[int]]]:
+    """The prompt and the target of every example."""
+    prompts = prompts_ids(tokenizer, [example.row for example in examples])
+    return list(zip(prompts, _targets_ids(tokenizer, [example.sentence for example in examples]), strict=True))
 
 
 def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -66,12 +77,14 @@ def task_batches(
     Every batch has `batch_size` examples: a batch at the end of an epoch is filled from the next epoch.
     """
     rng = np.random.default_rng((seed, 4))
-    encoded = [(prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence)) for example in examples]
+    encoded: dict[int, tuple[list[int], list[int]]] = {}  # a short run comes to few of thousands
     order: list[int] = []
     while True:
         while len(order) < batch_size:
-            order.extend(rng.permutation(len(encoded)).tolist())
+            order.extend(rng.permutation(len(examples)).tolist())
         batch, order = order[:batch_size], order[batch_size:]
+        missing = [index for index in batch if index not in encoded]
+        encoded.update(zip(missing, pairs_ids(tokenizer, [examples[index] for index in missing]), strict=True))
         yield collate([encoded[index] for index in batch], padding_id(tokenizer))
 
 
@@ -80,9 +93,7 @@ def ordered_batches(
 ) -> Iterator[Batch]:
     """The examples once, in order. The last batch may be smaller."""
     for start in range(0, len(examples), batch_size):
-        part = examples[start : start + batch_size]
-        encoded = [(prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence)) for example in part]
-        yield collate(encoded, padding_id(tokenizer))
+        yield collate(pairs_ids(tokenizer, examples[start : start + batch_size]), padding_id(tokenizer))
 
 
 def collate(pairs: Sequence[tuple[list[int], list[int]]], padding: int) -> Batch:
@@ -109,6 +120,13 @@ def batch_loss(model: Any, batch: Batch) -> torch.Tensor:
     return loss
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+def _targets_ids(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]) -> list[list[int]]:
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    return [ids + end for ids in _encoded(tokenizer, sentences)]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return ids

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from core.contracts.text import tr
-from core.language_model.data import batch_loss, ordered_batches, prompt_ids
+from core.language_model.data import batch_loss, ordered_batches, prompts_ids
 from core.language_model.generation import generate, text_prompt
 from core.language_model.pretrain import ProgressCallback
 from core.language_model.table_task import Example
@@ -124,7 +124,7 @@ def exact_match(
     progress: ProgressCallback | None = None,
 ) -> Answers:
     """Greedy answers to rows of the table task. An answer is correct if it equals the expected sentence exactly."""
-    prompts = [prompt_ids(tokenizer, example.row) for example in examples]
+    prompts = prompts_ids(tokenizer, [example.row for example in examples])
     texts = generate(model, tokenizer, prompts, _MAX_ANSWER_TOKENS, progress)
     correct = [text.strip() == example.sentence for text, example in zip(texts, examples, strict=True)]
     return Answers(tuple(text.strip() for text in texts), np.array(correct, dtype=bool))

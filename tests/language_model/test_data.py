@@ -57,8 +57,8 @@ def test_that_a_tokenizer_without_special_tokens_will_do(trained: SmallModel) ->
     class Plain:
         bos_token_id = sep_token_id = eos_token_id = pad_token_id = None
 
-        def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
-            return {"input_ids": list(text.encode())}
+        def __call__(self, texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+            return {"input_ids": [list(text.encode()) for text in texts]}
 
     assert bytes(prompt_ids(Plain(), "a, b, c")) == b"a, b, c\n"  # type: ignore[arg-type]
 

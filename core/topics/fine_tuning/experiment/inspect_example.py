@@ -12,7 +12,7 @@ import torch
 
 from core.contracts.text import Text
 from core.engine.steps import ProgressCallback
-from core.language_model.data import Batch, batch_loss, collate, padding_id, prompt_ids, target_ids
+from core.language_model.data import Batch, batch_loss, collate, padding_id, pairs_ids, prompts_ids
 from core.language_model.evaluation import Answers, exact_match
 from core.language_model.table_task import Example
 from core.language_model.torch_state import evaluating
@@ -39,7 +39,8 @@ def answers(
     `by_length` groups rows with equally many tokens, so that nothing is padded. With a prompt or prefix, peft puts the
     padding between prefix and row and counts it as positions, which never happens in training.
     """
-    lengths = [len(prompt_ids(tokenizer, example.row)) if by_length else 0 for example in examples]
+    prompts = prompts_ids(tokenizer, [example.row for example in examples])
+    lengths = [len(prompt) if by_length else 0 for prompt in prompts]
     texts, correct = [""] * len(examples), np.zeros(len(examples), dtype=bool)
     done = 0
     for length in sorted(set(lengths)):
@@ -57,8 +58,7 @@ def answers(
 
 def single_example(tokenizer: PreTrainedTokenizerBase, example: Example) -> Batch:
     """A batch with only this example, without padding."""
-    pair = (prompt_ids(tokenizer, example.row), target_ids(tokenizer, example.sentence))
-    return collate([pair], padding_id(tokenizer))
+    return collate(pairs_ids(tokenizer, [example]), padding_id(tokenizer))
 
 
 def masks_and_attention(model: Any, batch: Batch, prefix: int) -> tuple[tuple[LayerMask, ...], np.ndarray | None]:

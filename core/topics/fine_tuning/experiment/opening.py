@@ -7,7 +7,7 @@ from typing import Any
 
 from core.engine.steps import ProgressCallback
 from core.language_model.adapters import adapted_layers, fused_experts, target_modules
-from core.language_model.data import prompt_ids, target_ids
+from core.language_model.data import pairs_ids
 from core.language_model.generation import context_length
 from core.language_model.model_config import STANDARD
 from core.language_model.opening import open_model
@@ -79,7 +79,5 @@ def open_setup(params: FineTuningParams, device: str, progress: ProgressCallback
 
 def _longest(model: SmallModel, task: TableTask) -> int:
     """The number of tokens of the longest row with its sentence."""
-    return max(
-        len(prompt_ids(model.tokenizer, example.row)) + len(target_ids(model.tokenizer, example.sentence))
-        for example in (*task.train, *task.unseen_people, *task.unstated_facts)
-    )
+    examples = (*task.train, *task.unseen_people, *task.unstated_facts)
+    return max(len(prompt) + len(target) for prompt, target in pairs_ids(model.tokenizer, examples))

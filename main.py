@@ -359,6 +359,13 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 help=str(tr("Also say for each kernel what holds for all sizes: a proof, or a counterexample.")),
             ),
         ] = False,
+        configs: Annotated[
+            bool,
+            typer.Option(
+                "--configs",
+                help=str(tr("Also compare what all configurations of autotuned kernels make of the inputs.")),
+            ),
+        ] = False,
         time_limit: Annotated[
             int,
             typer.Option(
@@ -388,6 +395,7 @@ def build_cli(language: str | None = None) -> "typer.Typer":
                 written=written,
                 proves=prove,
                 time_limit_s=time_limit,
+                tries_configs=configs,
             )
         )
 

@@ -49,11 +49,13 @@ def check_target(
     gpu: str = "",
     proves: bool = False,
     time_limit_s: int = 0,
+    tries_configs: bool = False,
 ) -> int:
     """Run the target, print its findings, one per line, and write the files.
 
     `command_line` is FILE.py::FUNCTION, or a script and its arguments. With `tests`, that file is run with pytest, and
     `command_line` is the rest of pytest's. With `proves`, each kernel gets a line that says what holds for all sizes.
+    With `tries_configs`, the configurations of autotuned kernels are compared.
     What is launched after `time_limit_s` is not checked; 0 is no limit, since a check that ends early may find nothing.
     Returns exit code 1 if there is a fault that no comment suppresses, or if the function or its tests failed; else 0.
     Raises TilescopeError for bad input and for a file that cannot be written.
@@ -64,7 +66,13 @@ def check_target(
     topic = find_topic(TOPIC_ID)
     target, arguments = (f"{tests}::{TESTS}", command_line) if tests else (command_line[0], command_line[1:])
     choice = {"gpu": gpu_called(gpu).id} if gpu else {}
-    asked = {"arguments": shlex.join(arguments), "prove": proves, "time_limit_s": time_limit_s, **choice}
+    asked = {
+        "arguments": shlex.join(arguments),
+        "prove": proves,
+        "time_limit_s": time_limit_s,
+        "try_configs": tries_configs,
+        **choice,
+    }
     params = params_of(topic, target, asked)
     with engine_for(device, (TOPIC_ID,)) as (engine, engine_device):
         check = checked(traced(engine, engine_device, topic, params, with_stack=bool(tests)))

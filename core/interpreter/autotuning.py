@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.contracts.text import EMPTY, Text
+from core.interpreter.config_results import Result, Results
 from core.interpreter.frontend import CompilationRejected
 from core.interpreter.trial import Outputs, difference
-from core.trace.record import Launch
+from core.trace.record import Fault, Launch
 
 _MOST_WRAPPERS = 32
 """Heuristics and Autotuners around one kernel, at most. A guard against a wrapper that holds itself."""
@@ -68,6 +69,7 @@ class Tuning:
         self._try_launch = try_launch
         self._first: tuple[Any, Outputs] | None = None
         self._kept: tuple[Any, list[Any]] | None = None
+        self._results: tuple[Any, Results] | None = None
         self._chosen: tuple[Any, Any] | None = None
         self._caches: dict[int, tuple[dict[Any, Any], dict[Any, Any]]] = {}
         self._launchers: list[Any] = []
@@ -157,7 +159,20 @@ class Tuning:
         if self._first is None or self._first[0] is not autotuner.nargs:
             self._first = autotuner.nargs, outputs
         apart = difference(outputs, self._first[1])
+        if trial.kept:
+            self._compare(autotuner, Result(number, trial.config, traced, outputs))
         self.trials.append(replace(trial, launch=traced, registers=registers, spills=spills, difference=apart))
+
+    def _compare(self, autotuner: Any, result: Result) -> None:
+        if self._results is None or self._results[0] is not autotuner.nargs:
+            self._results = autotuner.nargs, Results(result)
+        else:
+            self._results[1].add(result)
+
+    def compared(self, function: str) -> tuple[Fault, ...]:
+        """What the configurations that were just tried of a kernel make differently; once."""
+        known, self._results = self._results, None
+        return known[1].findings() if known is not None and known[1].first.launch.function == function else ()
 
     def autotuners(self) -> list[Any]:
         """The Autotuners around the kernel that is running, from the outside."""

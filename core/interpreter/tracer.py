@@ -14,6 +14,7 @@ from core.interpreter import frontend, origins
 from core.interpreter.autotuning import Tuning
 from core.interpreter.binding import runtime_arguments
 from core.interpreter.call_site import CallSite, call_site
+from core.interpreter.config_results import forget_handed_on
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
 from core.interpreter.float_origins import born
@@ -115,6 +116,7 @@ class Tracer:
         finally:
             if self._fresh is not None and self.too_large is None:
                 self._fresh.finished(self.launches)
+            forget_handed_on(self.launches)
 
     @property
     def trace_bytes(self) -> int:
@@ -184,6 +186,7 @@ class Tracer:
                 restored, before = self._kept(kernel, arguments)
             launch, memories, run = self._execute(kernel, arguments, shape, config, self._size, site, before)
             self._require_end(launch, memories, run)
+            launch = replace(launch, faults=(*launch.faults, *self.tuning.compared(kernel.name)))
             if self._fresh is not None:
                 with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
                     run_again = partial(self._run_again, arguments, shape)

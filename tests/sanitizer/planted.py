@@ -13,6 +13,7 @@ from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
 from tests.sanitizer.base_kernels import BASES, HEAD, Base, Plant
+from tests.sanitizer.config_pairs import CONFIGS
 from tests.sanitizer.progress_pairs import PROGRESS
 
 
@@ -29,7 +30,7 @@ class Pair:
 
 def pairs() -> Iterator[Pair]:
     """All pairs, in a fixed order."""
-    for base in (*BASES, *PROGRESS):
+    for base in (*BASES, *PROGRESS, *CONFIGS):
         for size in base.sizes:
             shown = ", ".join(f"{name}={value}" for name, value in size.items())
             for plant in base.plants:
@@ -43,10 +44,12 @@ def planted(base: Base, plant: Plant) -> str:
 
 
 def findings_of(text: str, folder: Path) -> tuple[FaultRow, ...]:
-    """What the kernel-lab page finds in a file of that text, whose `main` it runs."""
+    """What the kernel-lab page finds in a file of that text, whose `main` it runs; with all configurations of an
+    autotuned kernel."""
     path = folder / "planted_kernel.py"
     path.write_text(text)
-    for event in TOPIC.load_experiment()(KernelLabParams(file=str(path), function="main"), "cpu"):
+    params = KernelLabParams(file=str(path), function="main", try_configs="triton.autotune" in text)
+    for event in TOPIC.load_experiment()(params, "cpu"):
         if isinstance(event, Partial):
             assert isinstance(event.result, KernelLabResult)
             return event.result.faults

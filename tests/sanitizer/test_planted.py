@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.sanitizer.kinds import NO_PROGRESS, OUT_OF_BOUNDS, WRITE_WRITE_RACE
+from core.sanitizer.kinds import CONFIGURATION_CHANGES_RESULT, NO_PROGRESS, OUT_OF_BOUNDS, WRITE_WRITE_RACE
 from tests.sanitizer.planted import findings_of, pairs
 
 pytest.importorskip("triton")
@@ -26,6 +26,7 @@ def test_that_there_are_many_different_pairs() -> None:
         ("sum", "drop the atomic", WRITE_WRITE_RACE),
         ("layer norm", "drop the mask of a store", WRITE_WRITE_RACE),
         ("turns", "pass on two turns", NO_PROGRESS),
+        ("tuned scale", "a grid of one configuration", CONFIGURATION_CHANGES_RESULT),
     ],
 )
 def test_that_a_planted_fault_is_found_and_its_twin_is_clean(base: str, name: str, kind: str, tmp_path: Path) -> None:

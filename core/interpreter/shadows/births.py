@@ -14,12 +14,14 @@ from core.interpreter.ir import Operation
 from core.interpreter.ops.integers import bounds
 from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.shadows.birth import Numbers, birth, number_array
+from core.interpreter.shadows.tf32 import TF32
 from core.sanitizer import kinds
 from core.trace import affine
 from core.trace.affine import Integer
 from core.trace.mask import BoolArray
 
 BIRTHS = {name: f"shadow.{name}" for name in ("overflow", "wrap", "sum", "divisor", "negative", "shift", "cast")}
+BIRTHS["tf32"] = TF32
 
 WIDER = tr("Cast to a wider type before, such as `tl.int64`, if the number is not meant to wrap.")
 

@@ -1,4 +1,4 @@
-"""Which operations on integers are checked, and for what: what can do no harm, or is meant, costs nothing.
+"""Which operations are checked, and for what: what can do no harm, or is meant, costs nothing.
 
 A result that wraps may be meant: hashes and random numbers mix bits, and unsigned numbers have no type of their own in
 the IR. So the overflow of a number that is no offset is only looked for where nothing speaks for either.
@@ -12,6 +12,7 @@ from typing import Any
 from core.interpreter.ir import Function, Operation, Value
 from core.interpreter.ops.address_only import ACCESS, CHECKED
 from core.interpreter.shadows.flow import Edge, reached
+from core.interpreter.shadows.tf32 import in_tf32
 
 ACCESSES = {"tt.load": "load", "tt.store": "store", "tt.atomic_rmw": "atomic", "tt.atomic_cas": "atomic"}
 
@@ -58,6 +59,8 @@ class Checks:
         name, results = operation.name, operation.results
         if len(results) != 1 or results[0].type.bits == 1:
             return ()
+        if name == "tt.dot":
+            return ("tf32",) if in_tf32(operation) else ()
         if name in _SUMS and results[0].type.bits <= 32:
             if results[0].slot in self._leading:
                 return ("overflow",)

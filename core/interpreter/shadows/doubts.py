@@ -41,6 +41,8 @@ class Doubt:
     buffer: int = -1
     details: dict[str, Value] = field(default_factory=dict)
     examples: dict[int, dict[str, Value]] = field(default_factory=dict)
+    remembered: dict[int, Any] = field(default_factory=dict)
+    """What a check that runs in a loop keeps, by program."""
 
 
 class Doubts:

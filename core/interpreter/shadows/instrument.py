@@ -99,7 +99,7 @@ class Maker:
         for names, passed in (
             (("overflow",), ("offset",)),
             (("wrap", "sum"), ("offset", "wrapped")),
-            (("divisor", "negative", "shift", "cast"), ("offset", "wrapped", "doubt")),
+            (("divisor", "negative", "shift", "cast", "tf32"), ("offset", "wrapped", "doubt")),
         ):
             born = [op.result.slot for op, births in self._births.items() if not set(names).isdisjoint(births)]
             if "cast" in names:
@@ -205,7 +205,8 @@ class Maker:
             moved = make(REDUCE if name == "tt.reduce" else SCAN, given)
             return moved + self._born(operation, moved)
         if name == "tt.dot":
-            return make(DOT, given)
+            product = make(DOT, given)
+            return product + self._born(operation, product)
         if name == "tt.gather":
             return make(GATHER, (operands[1], *given))
         if name == "tt.histogram":

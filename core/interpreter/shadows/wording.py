@@ -66,6 +66,13 @@ def sentence(kind: str, tensor: str, numbers: dict[str, Value], details: dict[st
             "towards zero; in Python it is {floor:,}: {reach}.",
             **{name: numbers[name] for name in ("a", "b", "symbol", "value", "floor")}, **details,
         )  # fmt: skip
+    if kind == kinds.TF32_ERROR:
+        return tr(
+            "In {kernel} at {location}, `tl.dot` rounds float32 numbers to TF32, and large products cancel: in program "
+            "{program}, row {row} of the result has a relative error of {relative:.2g}, with {rounded:.6g} instead of "
+            "{value:.6g} in column {column}: {reach}.",
+            **{name: numbers[name] for name in ("row", "relative", "rounded", "value", "column")}, **details,
+        )  # fmt: skip
     if kind == kinds.UNDEFINED_SHIFT:
         return tr(
             "In {kernel} at {location}, program {program} shifts a number of {bits} bits by {value}: {reach}.",

@@ -33,6 +33,7 @@ CHECKED_IN_FULL = (
     kinds.NAN_BORN,
     kinds.INFINITY_BORN,
     kinds.CAST_OVERFLOW,
+    kinds.TF32_ERROR,
 )
 """What a full trace was checked for besides."""
 

@@ -24,7 +24,7 @@ from core.interpreter.shadows.instrument import Line
 from core.sanitizer.initialisation import Elements, Written, uninitialised_reads, unwritten_output
 from core.trace.record import Fault, Launch
 
-_MAKERS = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
+_MAKERS = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"}
 _ESCAPES = {"numpy", "__array__", "__dlpack__", "resize_", "set_", "storage", "untyped_storage"}
 _MOST_ELEMENTS = 1 << 28
 """Larger memory is not watched."""

@@ -8,12 +8,14 @@ kept as a `Check` of the addresses and masks that depend on it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.interpreter.ir import Block, Function, Location, Operation
 from core.interpreter.ir import Value as Slot
 from core.proofs import terms
+from core.proofs.locks import Lock, taken
+from core.proofs.loops import Growth, growths
 from core.proofs.modelled import MODELLED, line_of
 from core.proofs.terms import TRUE, Formula, Poly, Symbol
 from core.proofs.values import NO_CHECKS, Bit, Check, Checks, Int, Nowhere, Place, Value, chosen
@@ -33,7 +35,8 @@ class Reached:
     """A load, store or atomic of one element. `place` is Nowhere if the pointer is unknown.
 
     `when` is under which conditions the element is reached. `relies_on` are numbers that must not wrap, each group
-    under a condition that relies on earlier groups only. `shape` is the tile.
+    under a condition that relies on earlier groups only. `shape` is the tile. `held` are the locks that the program
+    has taken.
     """
 
     kind: AccessKind
@@ -42,6 +45,7 @@ class Reached:
     relies_on: tuple[tuple[Formula, Checks], ...]
     shape: tuple[int, ...]
     location: Location
+    held: tuple[Lock, ...] = ()
 
     @property
     def line(self) -> str:
@@ -64,6 +68,17 @@ def reached(function: Function, arguments: Sequence[Poly | None]) -> tuple[Reach
     return tuple(evaluation.reached)
 
 
+def used_sizes(accesses: Iterable[Reached]) -> dict[int, frozenset[str]]:
+    """By tensor, the names of the sizes that its addresses are computed with."""
+    found: dict[int, frozenset[str]] = {}
+    for access in accesses:
+        if isinstance(access.place, Place):
+            atoms = access.place.value.atoms()
+            names = frozenset(atom.name for atom in atoms if isinstance(atom, Symbol) and atom.kind == "size")
+            found[access.place.buffer] = found.get(access.place.buffer, frozenset()) | names
+    return found
+
+
 class _Evaluation:
     def __init__(self) -> None:
         self.values: dict[int, Value] = {}
@@ -72,6 +87,7 @@ class _Evaluation:
         self._relies_on: list[tuple[Formula, Checks]] = []
         self._numbers = itertools.count(1)
         self._is_rehearsal = False
+        self._held: tuple[Lock, ...] = ()
 
     def block(self, block: Block) -> list[Value]:
         """Evaluates a block; returns the operands of its terminator."""
@@ -139,7 +155,8 @@ class _Evaluation:
             place = Nowhere(place.line if isinstance(place, Nowhere) else line_of(operation.location))
         relies_on.append((terms.all_of(when), place.checks))
         shape, needed = operation.operands[0].type.dims, tuple((under, each) for under, each in relies_on if each)
-        self.reached.append(Reached(kind, place, terms.all_of(when), needed, shape, operation.location))
+        self._held = tuple(lock for lock in self._held if kind == "load" or lock.place != place)
+        self.reached.append(Reached(kind, place, terms.all_of(when), needed, shape, operation.location, self._held))
 
     def _call(self, operation: Operation) -> None:
         (body,) = operation.regions
@@ -161,7 +178,9 @@ class _Evaluation:
     def _under(self, when: Formula, checks: Checks, block: Block) -> list[Value]:
         self._relies_on.append((terms.all_of(self._path), checks))
         self._path.append(when)
+        held = self._held
         results = self.block(block)
+        self._held = tuple(lock for lock in held if lock in self._held)
         self._path.pop()
         self._relies_on.pop()
         return results
@@ -177,6 +196,9 @@ class _Evaluation:
         self._under(going.value, going.checks, after)
         for slot in operation.results:
             self.values[slot.slot] = self._unknown(slot, operation.location)
+        lock = taken(operation, self.values)
+        if lock is not None:
+            self._held = (*self._held, lock)
 
     def _for(self, operation: Operation) -> None:
         """The counter is `low + step * count`; what grows by the same each time is its first value plus a multiple."""
@@ -207,41 +229,36 @@ class _Evaluation:
         for slot, value, step in zip(operation.results, initial, growth, strict=True):
             self.values[slot.slot] = self._grown(slot, value, step, trips, operation, checks)
 
-    def _growth(self, operation: Operation, initial: Sequence[Value], first: int) -> list[Poly | None]:
-        """By how much each carried value grows in an iteration; None if that varies, or is unknown."""
+    def _growth(self, operation: Operation, initial: Sequence[Value], first: int) -> list[Growth | None]:
         (body,) = operation.regions
-        marks = [terms.of(Symbol("step", slot.name, next(self._numbers))) for slot in body.arguments[1:]]
+        marks = [Symbol("step", slot.name, next(self._numbers)) for slot in body.arguments[1:]]
         for slot, value, mark in zip(body.arguments[1:], initial, marks, strict=True):
             if isinstance(value, Place):
-                self.values[slot.slot] = Place(value.buffer, mark)
+                self.values[slot.slot] = Place(value.buffer, terms.of(mark))
             else:
                 integer = isinstance(value, Int)
-                self.values[slot.slot] = Int(mark) if integer else self._unknown(slot, operation.location)
+                self.values[slot.slot] = Int(terms.of(mark)) if integer else self._unknown(slot, operation.location)
         outer, self._is_rehearsal = self._is_rehearsal, True
         yielded = self.block(body)
         self._is_rehearsal = outer
-        growth: list[Poly | None] = []
-        for value, mark, after in zip(initial, marks, yielded, strict=True):
-            growth.append(None)
-            if isinstance(value, Int | Place) and isinstance(after, Int | Place) and type(value) is type(after):
-                step = after.value - mark
-                invariant = not any(isinstance(atom, Symbol) and atom.number >= first for atom in step.atoms())
-                same = not isinstance(value, Place) or value.buffer == getattr(after, "buffer", -1)
-                growth[-1] = step if invariant and same else None
-        return growth
+        return growths(initial, marks, yielded, first)
 
     def _grown(
-        self, slot: Slot, value: Value, step: Poly | None, times: Poly, operation: Operation, checks: Checks = NO_CHECKS
+        self,
+        slot: Slot,
+        value: Value,
+        growth: Growth | None,
+        times: Poly,
+        operation: Operation,
+        checks: Checks = NO_CHECKS,
     ) -> Value:
-        if step is None or not isinstance(value, Int | Place):
+        if growth is None or not isinstance(value, Int | Place):
             return self._unknown(slot, operation.location)
-        now = value.value + step * times
+        now, checks = value.value + growth.step * times, value.checks | checks | growth.relied_on(times)
         if isinstance(value, Place):
-            return Place(value.buffer, now, value.checks | checks)
-        grown = (
-            frozenset({Check(now, slot.type.bits, line_of(operation.location))}) if slot.type.bits < 64 else NO_CHECKS
-        )
-        return Int(now, value.checks | checks | grown)
+            return Place(value.buffer, now, checks)
+        fits = slot.type.bits >= 64
+        return Int(now, checks if fits else checks | {Check(now, slot.type.bits, line_of(operation.location))})
 
 
 def _ceiling(span: Poly, step: Poly) -> Poly:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.proofs import terms
@@ -17,6 +17,8 @@ from core.proofs.modelled import grid_size
 from core.proofs.terms import Poly, Symbol
 
 _MOST_CANDIDATES = 12
+
+ANY_GRID = terms.of(grid_size("x")), terms.of(grid_size("y")), terms.of(grid_size("z"))
 
 LIMIT = (1 << 31) - 1
 """The largest size, and the most elements that a tensor spans: what 32 bits hold."""
@@ -99,9 +101,21 @@ def packed(dims: Sequence[Poly]) -> tuple[Poly, ...]:
     return tuple(strides)
 
 
-def candidates(seen: Sequence[Seen]) -> Candidates:
-    """The families that launches of one kernel may belong to."""
-    return _Reading(seen).candidates()
+def packed_strides_of(layouts: Iterable[Layout]) -> dict[Symbol, Poly]:
+    """Sizes that are strides, as they are if their tensor is packed."""
+    found: dict[Symbol, Poly] = {}
+    for layout in layouts:
+        for stride, value in zip(layout.strides, packed(layout.dims), strict=True):
+            for atom in stride.atoms():
+                if isinstance(atom, Symbol) and stride == terms.of(atom) and stride != value:
+                    found.setdefault(atom, value)
+    return found
+
+
+def candidates(seen: Sequence[Seen], uses: Mapping[int, frozenset[str]] | None = None) -> Candidates:
+    """The families that launches of one kernel may belong to. `uses` are, by tensor, the sizes that its addresses are
+    computed with: of several strides that fit, those are its own."""
+    return _Reading(seen, uses or {}).candidates()
 
 
 def cdiv(size: Poly, block: int) -> Poly:
@@ -110,8 +124,9 @@ def cdiv(size: Poly, block: int) -> Poly:
 
 
 class _Reading:
-    def __init__(self, seen: Sequence[Seen]) -> None:
+    def __init__(self, seen: Sequence[Seen], uses: Mapping[int, frozenset[str]]) -> None:
         self._seen = tuple(seen)
+        self._uses = uses
         self._names = seen[0].names
         columns = list(zip(*(launch.arguments for launch in seen), strict=True))
         self._tensors: dict[int, list[TensorSeen]] = {}
@@ -142,7 +157,7 @@ class _Reading:
                 arguments.append(terms.number(values[0]))
             else:
                 arguments.append(None)
-        layouts = {index: tuple(self._layouts(tensors)) for index, tensors in self._tensors.items()}
+        layouts = {index: tuple(self._layouts(index, tensors)) for index, tensors in self._tensors.items()}
         return Candidates(tuple(arguments), tuple(fixed), layouts, tuple(self._grids()), self._seen)
 
     def _is_size(self, values: list[int]) -> bool:
@@ -165,19 +180,29 @@ class _Reading:
                 continue
             for axis in range(rank):
                 values = tuple(tensor.shape[axis] for tensor in tensors)
-                if values not in known and min(values) >= 1 and max(values) > 1:
+                if values not in known and min(values) >= 1 and max(values) > 1 and not self._is_fixed(values):
                     known.add(values)
                     yield Quantity(Symbol("size", f"{tensors[0].name}.shape[{axis}]"), values)
 
-    def _equal(self, values: tuple[int, ...], *, strides: bool = False) -> Iterator[Poly]:
+    def _is_fixed(self, values: tuple[int, ...]) -> bool:
+        """Whether a dimension is a multiple of a constant, and of one tensor only: 2 * GROUP locks."""
+        shapes = [tensors[0].shape for tensors in self._tensors.values()]
+        count = sum(shape.count(values[0]) for shape in shapes)
+        sides = {-(-values[0] // block) for block in (1, *self._blocks)}
+        x, *others = self._seen[0].grid
+        explains = sides & {x, *(side for side in others if side > 1)}
+        is_multiple = any(values[0] % block == 0 for block in self._blocks)
+        return len(set(values)) == 1 and count == 1 and is_multiple and not explains
+
+    def _equal(self, values: tuple[int, ...]) -> Iterator[Poly]:
         """What equals `values` in every launch: sizes, constants, numbers of blocks, products of two sizes."""
-        known = sorted(self._quantities, key=lambda quantity: quantity.is_stride != strides)
-        singles = [quantity for quantity in known if quantity.values == values]
-        yield from (terms.of(quantity.symbol) for quantity in singles)
+        singles = [quantity for quantity in self._quantities if quantity.values == values]
+        yield from (terms.of(quantity.symbol) for quantity in singles if not quantity.is_stride)
         constant = len(set(values)) == 1 and (values[0] == 1 or values[0] in self._blocks)
         if constant:
             yield terms.number(values[0])
         yield from (terms.of(quantity.symbol) for quantity in self._free if quantity.values == values)
+        yield from (terms.of(quantity.symbol) for quantity in singles if quantity.is_stride)
         plain = [quantity for quantity in (*self._quantities, *self._free) if not quantity.is_stride]
         if constant and values[0] == 1:
             return
@@ -190,7 +215,7 @@ class _Reading:
             if tuple(a * b for a, b in zip(first.values, second.values, strict=True)) == values:
                 yield terms.of(first.symbol) * terms.of(second.symbol)
 
-    def _layouts(self, tensors: list[TensorSeen]) -> Iterator[Layout]:
+    def _layouts(self, index: int, tensors: list[TensorSeen]) -> Iterator[Layout]:
         rank = len(tensors[0].shape)
         if any(len(tensor.shape) != rank for tensor in tensors):
             return
@@ -200,7 +225,7 @@ class _Reading:
         for chosen in combined[:_MOST_CANDIDATES]:
             shape = tuple(dim for _, dim in chosen)
             strides = packed(shape)
-            named = [self._stride(tuple(tensor.strides[axis] for tensor in tensors)) for axis in range(rank)]
+            named = [self._stride(index, tuple(tensor.strides[axis] for tensor in tensors)) for axis in range(rank)]
             if any(named) or not is_packed:
                 yield Layout(shape, tuple(self._strides(tensors, named, strides, is_packed)))
             if is_packed:
@@ -210,8 +235,10 @@ class _Reading:
         found = list(dict.fromkeys(self._equal(values)))[:_MOST_CANDIDATES]
         return found or [terms.number(values[0])]
 
-    def _stride(self, values: tuple[int, ...]) -> Poly | None:
-        found = [quantity for quantity in self._quantities if quantity.is_stride and quantity.values == values]
+    def _stride(self, index: int, values: tuple[int, ...]) -> Poly | None:
+        fitting = [quantity for quantity in self._quantities if quantity.is_stride and quantity.values == values]
+        used = self._uses.get(index)
+        found = [quantity for quantity in fitting if used is None or quantity.symbol.name in used]
         return terms.of(found[0].symbol) if found else None
 
     def _strides(
@@ -221,12 +248,10 @@ class _Reading:
             yield stride or (packed[axis] if is_packed else terms.number(tensors[0].strides[axis]))
 
     def _grids(self) -> Iterator[tuple[Poly, Poly, Poly]]:
-        """Any grid first: what holds for all of them needs no assumption."""
         sides = [
             self._sides(name, tuple(launch.grid[axis] for launch in self._seen)) for axis, name in enumerate("xyz")
         ]
         combined = sorted(itertools.product(*map(enumerate, sides)), key=lambda one: sum(place for place, _ in one))
-        yield tuple(terms.of(grid_size(name)) for name in "xyz")  # type: ignore[misc]
         for one in combined[:_MOST_CANDIDATES]:
             yield tuple(side for _, side in one)  # type: ignore[misc]
 

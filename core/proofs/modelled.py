@@ -108,6 +108,13 @@ def _addptr(operation: Operation, operands: Sequence[Value]) -> Value | None:
     return Place(pointer.buffer, pointer.value + offset.value, pointer.checks | offset.checks)
 
 
+@_models("tt.bitcast")
+def _bitcast(operation: Operation, operands: Sequence[Value]) -> Value | None:
+    """A pointer to elements of another type but as many bytes, as to those of torch.bool."""
+    same = operation.operands[0].type.element_bytes == operation.result.type.element_bytes
+    return operands[0] if isinstance(operands[0], Place) and same else None
+
+
 def _sum_or_product(operation: Operation, operands: Sequence[Value]) -> Value | None:
     a, b = operands
     if not isinstance(a, Int) or not isinstance(b, Int):

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.contracts.errors import TilescopeError
-from core.contracts.text import Text, Value, sentences, tr
+from core.contracts.text import Text, Value, listed, sentences, tr
 from core.interpreter.ir import Function
-from core.proofs.evaluate import Reached, reached
+from core.proofs.doubts import Doubt, unknowns, value_of
+from core.proofs.evaluate import Reached, reached, used_sizes
+from core.proofs.examples import Example, Examples
 from core.proofs.family import Candidates, Seen, TensorSeen, candidates
 from core.proofs.queries import Family
 from core.proofs.record import Proof, Verdict
-from core.proofs.search import Doubt, Example, Search, unknowns, value_of
+from core.proofs.search import Search
 from core.proofs.solving import Clock, Solver
 from core.proofs.values import Place
 from core.proofs.wording import assumptions, doubted, written
@@ -21,6 +23,9 @@ from core.trace.record import Launch
 
 SECONDS = 4.0
 """How long z3 may take for one kernel."""
+
+_OF_QUESTION = 0.125
+"""The part of the time that one question may take."""
 
 Execute = Callable[[Sequence[Any], tuple[int, int, int]], Launch | None]
 """Executes the kernel: integers and `TensorSeen` by position, and a grid. None if that is too large."""
@@ -33,9 +38,9 @@ def prove(
     import z3  # noqa: F401  # loading it is no part of the time
 
     clock = Clock(seconds)
-    found = candidates(seen)
-    accesses = reached(function, found.arguments)
-    decision = _Decision(function, place, found, accesses, Solver(clock), execute)
+    accesses = reached(function, candidates(seen).arguments)
+    found = candidates(seen, used_sizes(accesses))
+    decision = _Decision(function, place, found, accesses, Solver(clock, seconds * _OF_QUESTION), execute)
     return decision.proof()
 
 
@@ -55,6 +60,7 @@ class _Decision:
         self._solver = solver
         self._execute = execute
         self._lost = next((access for access in accesses if self._is_lost(access)), None)
+        self._examples = Examples(found, solver)
         self._search = Search(found, [access for access in accesses if not self._is_lost(access)], solver)
 
     def proof(self) -> Proof:
@@ -63,7 +69,7 @@ class _Decision:
             if family is not None and self._lost is None:
                 return self._proved(family)
             known = next((doubt for doubt in doubts if not unknowns(doubt)), None)
-            example = None if known is None else self._search.example(known)
+            example = None if known is None else self._examples.example(known)
             if known is not None and example is not None:
                 return self._counterexample(known, example)
             if family is None and not is_last:
@@ -76,7 +82,7 @@ class _Decision:
         unknown = next((atom for doubt in doubts for atom in unknowns(doubt)), None)
         if unknown is not None:
             return self._undecided(unknown.line, tr("an address or a mask depends on a value that is computed there"))
-        if self._solver.clock.left_ms == 0 or known is None:
+        if self._solver.clock.is_over or known is None:
             return self._stopped()
         return self._undecided(known.access.line, tr("neither a proof nor a counterexample was found for it"))
 
@@ -99,18 +105,30 @@ class _Decision:
         return not same or not self._found.layouts[index]
 
     def _proved(self, family: Family) -> Proof:
-        sentence = tr(
-            "{kernel} stays in bounds, computes no index that wraps, and no two programs store to the same element, "
-            "for {assumptions}.",
-            kernel=self._function.name,
-            assumptions=assumptions(self._function, self._found, family),
-        )
+        details: dict[str, Value] = {
+            "kernel": self._function.name,
+            "assumptions": assumptions(self._function, self._found, family),
+        }
+        locks = [line.rpartition(":")[2] for line in self._search.locks]
+        if locks:
+            sentence = tr(
+                "{kernel} stays in bounds, computes no index that wraps, and two programs store to the same element "
+                "only in turns, under the lock that line {line} takes, for {assumptions}.",
+                line=listed(locks),
+                **details,
+            )
+        else:
+            sentence = tr(
+                "{kernel} stays in bounds, computes no index that wraps, and no two programs store to the same "
+                "element, for {assumptions}.",
+                **details,
+            )
         return self._answer("proved", sentence)
 
     def _counterexample(self, doubt: Doubt, example: Example) -> Proof:
-        for other in self._search.others(doubt):
-            if self._search.example(other) is None:
-                if self._solver.clock.left_ms == 0:
+        for other in self._examples.others(doubt):
+            if not self._examples.exists(other, example.sizes):
+                if self._solver.clock.is_over:
                     return self._stopped()  # nothing is known of the other assumptions
                 reason = tr(
                     "the launches fit several assumptions, and only some have a counterexample there: launch it with "

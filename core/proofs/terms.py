@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Literal
 
 SymbolKind = Literal["size", "program", "axis", "step", "unknown"]
@@ -22,6 +23,11 @@ class Symbol:
     name: str
     number: int = 0
     line: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """Tells symbols apart, and orders them the same in every run."""
+        return f"{self.kind} {self.name} {self.number} {self.line}"
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,23 @@ class Applied:
     def __hash__(self) -> int:
         return self._hash
 
+    @cached_property
+    def key(self) -> str:
+        """Tells functions apart, and orders them the same in every run."""
+        arguments = "\n".join(argument.key for argument in self.arguments)
+        return f"{self.function} {blake2b(arguments.encode(), digest_size=16).hexdigest()}"
+
 
 Atom = Symbol | Applied
 Monomial = frozenset[tuple[Atom, int]]
 """Atoms with their powers; empty for the number 1."""
 
 ONE: Monomial = frozenset()
+
+
+def factors(monomial: Monomial) -> list[tuple[Atom, int]]:
+    """Atoms with their powers, in the same order in every run, which z3's time depends on."""
+    return sorted(monomial, key=lambda factor: factor[0].key)
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,12 @@ class Poly:
 
     def __hash__(self) -> int:
         return self._hash
+
+    @cached_property
+    def key(self) -> str:
+        """The polynomial as text, the same in every run."""
+        parts = (f"{number} {[(atom.key, power) for atom, power in factors(m)]}" for m, number in self.terms.items())
+        return " + ".join(sorted(parts))
 
     @property
     def constant(self) -> int | None:
@@ -91,7 +114,7 @@ class Poly:
     def atoms(self) -> Iterator[Atom]:
         """All atoms, also those inside of others."""
         for monomial in self.terms:
-            for atom, _ in monomial:
+            for atom, _ in factors(monomial):
                 yield atom
                 if isinstance(atom, Applied):
                     for argument in atom.arguments:
@@ -102,7 +125,7 @@ class Poly:
         total = ZERO
         for monomial, coefficient in self.terms.items():
             product = number(coefficient)
-            for atom, power in monomial:
+            for atom, power in factors(monomial):
                 value = _changed(atom, change)
                 for _ in range(power):
                     product = product * value
@@ -158,6 +181,11 @@ class Formula:
 
     def __hash__(self) -> int:
         return self._hash
+
+    @cached_property
+    def key(self) -> str:
+        """The condition as text, the same in every run."""
+        return f"{self.kind}({', '.join(part.key for part in self.parts)})"
 
     def atoms(self) -> Iterator[Atom]:
         for part in self.parts:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from core.contracts.text import Text, Value, listed, tr, verbatim
 from core.interpreter.ir import Function
+from core.proofs.doubts import Doubt
 from core.proofs.family import Candidates, Layout, packed
 from core.proofs.queries import Family
-from core.proofs.search import Doubt
-from core.proofs.terms import Atom, Poly, Symbol
+from core.proofs.terms import Atom, Poly, Symbol, factors
 from core.sanitizer import kinds
 
 
@@ -17,11 +17,11 @@ def show(value: Poly) -> str:
     """A number as code: 'cdiv(n, 1024) * heads'."""
     parts = []
     for monomial, coefficient in value.terms.items():
-        factors = [name for atom, power in monomial for name in [_atom(atom)] * power]
-        if abs(coefficient) != 1 or not factors:
-            factors.insert(0, str(abs(coefficient)))
+        words = [name for atom, power in factors(monomial) for name in [_atom(atom)] * power]
+        if abs(coefficient) != 1 or not words:
+            words.insert(0, str(abs(coefficient)))
         sign = "-" if coefficient < 0 else "+"
-        parts.append((sign, " * ".join(factors)))
+        parts.append((sign, " * ".join(words)))
     if not parts:
         return "0"
     (first, text), *rest = sorted(parts, key=lambda part: part[0] == "-")

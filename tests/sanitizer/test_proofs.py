@@ -14,7 +14,7 @@ from core.sanitizer import kinds
 from core.topics.kernel_lab.experiment.proving import Launches
 from tests.sanitizer import proof_kernels as kernels
 
-_ENOUGH_SECONDS = 60.0
+_ENOUGH_SECONDS = 20.0
 
 
 def proof_of(run, *arguments, **named):

@@ -48,10 +48,15 @@ def depends_on_data(full: Plan) -> bool:
 
 def sliced(function: Function) -> Function:
     """`function` reduced to what addresses, masks, bounds and conditions depend on. Slots keep their numbers."""
+    return replace(function, body=_Rebuilt(needed_slots(function)).block(function.body, ()))
+
+
+def needed_slots(function: Function) -> set[int]:
+    """The slots that addresses, masks, bounds and conditions depend on."""
     needs = _Needs()
     while needs.visit(function.body):
         pass
-    return replace(function, body=_Rebuilt(needs.slots).block(function.body, ()))
+    return needs.slots
 
 
 def _accesses_memory(operation: Operation) -> bool:

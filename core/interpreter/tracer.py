@@ -41,6 +41,7 @@ from core.interpreter.virtual_gpu import (
     require_reachable,
     truth,
 )
+from core.sanitizer.walks import walk_findings
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
 from core.trace.record import Buffer, Fault, Launch, WatchRecorder
@@ -305,7 +306,11 @@ class Tracer:
             launched_at=site.location,
             addresses_only=self._addresses_only,
         )
-        return replace(launch, faults=(*launch.faults, *of_floats, *run.stored.findings(launch))), memories, run
+        found = (*of_floats, *run.stored.findings(launch))
+        if not self._stop_at_faults and run.stopped is None:
+            with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
+                found = (*found, *walk_findings(launch, kernel.plan, arguments))
+        return replace(launch, faults=(*launch.faults, *found)), memories, run
 
     def _named(self, buffer: Buffer, memory: Memory, site: CallSite) -> Buffer:
         """The buffer of a memory, with what the caller called it and where it was made."""

@@ -13,7 +13,7 @@ from core.interpreter.ir import Type
 from core.proofs import terms
 from core.proofs.terms import Formula, Poly, Symbol
 
-AXES = tuple(Symbol("axis", str(axis)) for axis in range(8))
+AXES = tuple(Symbol("axis", str(axis)) for axis in range(32))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ WRONG_STRIDES = "wrong strides"
 UNINITIALISED_READ = "uninitialised read"
 UNDEFINED_LANES = "undefined lanes"
 UNWRITTEN_OUTPUT = "unwritten output"
+UNREAD_INPUT = "unread input"
 BROKEN_HINT = "broken hint"
 WRITE_WRITE_RACE = "write-write race"
 READ_WRITE_RACE = "read-write race"
@@ -85,6 +86,10 @@ KINDS: dict[str, Kind] = {
         Kind(
             UNWRITTEN_OUTPUT, "memory", "fault", tr("unwritten output"),
             tr("Part of a new tensor that kernels write to was never written, as with a grid that is too small."),
+        ),
+        Kind(
+            UNREAD_INPUT, "memory", "remark", tr("unread input"),
+            tr("The last elements of an input, less than a block, are never read."),
         ),
         Kind(
             BROKEN_HINT, "memory", "fault", tr("broken hint"),

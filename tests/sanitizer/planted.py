@@ -15,6 +15,7 @@ from core.trace.tables import FaultRow
 from tests.sanitizer.base_kernels import BASES, HEAD, Base, Plant
 from tests.sanitizer.config_pairs import CONFIGS
 from tests.sanitizer.progress_pairs import PROGRESS
+from tests.sanitizer.stride_pairs import STRIDE_BASES
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Pair:
 
 def pairs() -> Iterator[Pair]:
     """All pairs, in a fixed order."""
-    for base in (*BASES, *PROGRESS, *CONFIGS):
+    for base in (*BASES, *PROGRESS, *CONFIGS, *STRIDE_BASES):
         for size in base.sizes:
             shown = ", ".join(f"{name}={value}" for name, value in size.items())
             for plant in base.plants:

@@ -86,7 +86,7 @@ def finding_picture(launches: Sequence[Launch], row: FaultRow) -> FindingPicture
     owner, neighbours = _owners(launch, number, layout, offsets)
     sides = _sides(launch, number, row)
     touched = np.stack([_touched([launch], _at(side, number, len(sides) == 2), buffer, offsets) for side in sides])
-    wrong = _wrong(launches, row, buffer, owner, touched, offsets) | (offsets == row.index)
+    wrong = _wrong(launches, row, number, owner, touched, offsets) | (offsets == row.index)
     return FindingPicture(row, buffer, launch.grid, int(offsets[0, 0]), pitch, owner, wrong, touched, neighbours, sides)
 
 
@@ -207,20 +207,49 @@ def _touched(
 def _wrong(
     launches: Sequence[Launch],
     row: FaultRow,
-    buffer: Buffer,
+    number: int,
     owner: npt.NDArray[np.uint8],
     touched: BoolArray,
     offsets: IntArray,
 ) -> BoolArray:
-    """The places of the finding that follow from the trace."""
+    """The places of the finding that follow from the trace. Wrong strides that stay inside a tensor show as the row of
+    the tile that the element is in."""
+    launch = launches[row.launch]
+    buffer = launch.buffers[number]
     wrong: BoolArray = np.zeros(offsets.shape, dtype=np.bool_)
     if len(touched) == 2:
         wrong = touched[0] & touched[1]
     elif row.kind in _OUTSIDE:
         wrong = touched[0] & (owner != _OWN)
+        if row.kind == kinds.WRONG_STRIDES and not wrong.any():
+            wrong = np.isin(offsets, _row_of_tile(launch, number, row))
+    elif row.kind == kinds.UNREAD_INPUT:
+        wrong = (owner == _OWN) & ~_touched([launch], _all_of(number), buffer, offsets)
     elif row.kind == kinds.UNWRITTEN_OUTPUT:
         wrong = (owner == _OWN) & ~_touched(launches[: row.launch + 1], _stores_near(buffer), buffer, offsets)
     return wrong
+
+
+def _row_of_tile(launch: Launch, number: int, row: FaultRow) -> IntArray:
+    """The offsets along the last axis of the tile that the element of a finding is in."""
+    order = access_of(launch, row)
+    element = tuple(int(place) for place in row.element.split(", ") if place)
+    for access in launch.accesses:
+        lanes = np.flatnonzero(access.programs == row.program)
+        if (access.order, access.buffer, len(access.shape)) == (order, number, len(element)) and len(lanes):
+            place = (int(lanes[0]), *element[:-1])
+            offsets: IntArray = access.offsets()[place][access.active()[place]]
+            return offsets
+    return np.empty(0, dtype=np.int64)
+
+
+def _all_of(number: int) -> Callable[[Launch, Access], IntArray | None]:
+    """All lanes of the accesses to a tensor."""
+
+    def lanes(_: Launch, access: Access) -> IntArray | None:
+        return None if access.buffer == number else np.empty(0, dtype=np.int64)
+
+    return lanes
 
 
 def _stores_near(buffer: Buffer) -> Callable[[Launch, Access], IntArray | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from core.checkpoint import coding
 from core.checkpoint.measuring import Quantization, measure_piece, piece_of
 from kernels.quantization.formats import FormatId
 
-functional = pytest.importorskip("bitsandbytes.functional")
-
 THEIR_NAMES = {FormatId.NF4: "nf4", FormatId.FP4_E2M1: "fp4"}
 BOTH = pytest.mark.parametrize("name", THEIR_NAMES)
 DTYPES = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}
 LARGEST = {dtype: torch.finfo(dtype).max for dtype in DTYPES}
+
+
+@cache
+def functional() -> Any:
+    """Imported by the first test: it takes seconds, and every process of pytest reads all test files."""
+    return pytest.importorskip("bitsandbytes.functional")
 
 
 def stored(weights: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -33,7 +38,7 @@ def stored(weights: torch.Tensor) -> np.ndarray[Any, Any]:
 def assert_same(weights: torch.Tensor, name: FormatId, block: int) -> None:
     """Scales bit by bit, codes by the levels that they stand for (their FP4 has two codes for zero), and what is
     restored, in float32."""
-    packed, state = functional.quantize_4bit(weights, None, None, block, False, THEIR_NAMES[name])
+    packed, state = functional().quantize_4bit(weights, None, None, block, False, THEIR_NAMES[name])
     codes = torch.stack([packed >> 4, packed & 15], -1).flatten()[: weights.numel()]
     values = stored(weights)
     whole = len(values) - len(values) % block
@@ -115,9 +120,9 @@ def test_that_values_beside_every_boundary_are_coded_alike(name: FormatId, tail:
 @pytest.mark.parametrize("block", [64, 1024, 4096])
 def test_that_their_own_dequantization_gives_the_same(name: FormatId, dtype: torch.dtype, block: int) -> None:
     weights = torch.from_numpy(np.random.default_rng(0).standard_t(4, 64 * 1024)).to(dtype)
-    packed, state = functional.quantize_4bit(weights, None, None, block, False, THEIR_NAMES[name])
+    packed, state = functional().quantize_4bit(weights, None, None, block, False, THEIR_NAMES[name])
     ours = torch.from_numpy(coding.restored_weights(weights.float().numpy(), name, block, 0))
-    theirs = functional.dequantize_4bit(packed, state).flatten()
+    theirs = functional().dequantize_4bit(packed, state).flatten()
     assert torch.equal(ours.to(dtype), theirs)
     piece = piece_of(stored(weights), block)
     measured = measure_piece(piece, Quantization((name,), block), len(piece.absmax)).errors[name]
@@ -129,8 +134,8 @@ def test_that_their_own_dequantization_gives_the_same(name: FormatId, dtype: tor
 def their_scales(absmax: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Codes and restored scales with the mean rounded from float64, which theirs is but for the order of its sum."""
     offset = torch.tensor(absmax.mean(dtype=np.float64), dtype=torch.float32)
-    codes, state = functional.quantize_blockwise(torch.from_numpy(absmax) - offset, blocksize=256)
-    return codes.numpy(), (functional.dequantize_blockwise(codes, state) + offset).numpy()
+    codes, state = functional().quantize_blockwise(torch.from_numpy(absmax) - offset, blocksize=256)
+    return codes.numpy(), (functional().dequantize_blockwise(codes, state) + offset).numpy()
 
 
 @pytest.mark.parametrize("kind", ["gamma", "heavy-tailed", "one outlier"])
@@ -157,8 +162,8 @@ def test_that_scales_that_are_all_alike_come_back() -> None:
 @BOTH
 def test_that_nested_weights_are_theirs_where_the_scales_are(name: FormatId) -> None:
     weights = torch.from_numpy(np.random.default_rng(0).standard_t(4, 64 * 3000).astype(np.float32))
-    packed, state = functional.quantize_4bit(weights, None, None, 64, True, THEIR_NAMES[name])
-    theirs = functional.dequantize_4bit(packed, state).numpy().reshape(-1, 64)
+    packed, state = functional().quantize_4bit(weights, None, None, 64, True, THEIR_NAMES[name])
+    theirs = functional().dequantize_4bit(packed, state).numpy().reshape(-1, 64)
     ours = coding.restored_weights(weights.numpy(), name, 64, 256).reshape(-1, 64)
     absmax = coding.absmax_of(weights.numpy().reshape(-1, 64))
     alike = coding.quantized_scales(absmax, 256)[0] == state.absmax.numpy()

@@ -13,9 +13,13 @@ from torch.nn import functional
 from core.interpreter import Launch, intercept
 from core.trace.traffic import traffic
 
-pytest.importorskip("liger_kernel.ops.rms_norm", reason="liger-kernel is not installed, or does not import here")
-
 Function = Callable[..., torch.Tensor]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _liger() -> None:
+    """Imported by the first test: it takes seconds, and every process of pytest reads all test files."""
+    pytest.importorskip("liger_kernel.ops.rms_norm", reason="liger-kernel is not installed, or does not import here")
 
 
 def liger(module: str, name: str) -> Any:

@@ -19,7 +19,6 @@ from tests.kernels.loss_cases import (
 from tests.pairwise import pairwise
 
 pytest.importorskip("triton", reason="Triton is not installed here")
-pytest.importorskip("liger_kernel.ops.cross_entropy", reason="liger-kernel is not installed, or does not import here")
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="tracing covers the same")
 
 if not INTERPRETED:
@@ -27,6 +26,14 @@ if not INTERPRETED:
     from core.trace.distinct_traffic import launch_totals
 
 OPTIONS = (LossOptions(), LossOptions(-7, 0.1), LossOptions(z_loss=1e-2), LossOptions(-100, 0.1, 1e-2, 5.0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _liger() -> None:
+    """Imported by the first test: it takes seconds, and every process of pytest reads all test files."""
+    pytest.importorskip(
+        "liger_kernel.ops.cross_entropy", reason="liger-kernel is not installed, or does not import here"
+    )
 
 
 def by_liger(inputs: LossInputs) -> dict[str, torch.Tensor]:

@@ -12,7 +12,6 @@ from tests.kernels.conftest import INTERPRETED
 from tests.kernels.quantization_cases import KINDS, assert_same_bits, weights
 from tests.pairwise import pairwise
 
-pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed here")
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="the interpreter adds nothing here")
 
 FORMATS = (FormatId.NF4, FormatId.FP4_E2M1)
@@ -22,7 +21,9 @@ LENGTHS = (4096, 4095, 33)
 
 @pytest.fixture(autouse=True)
 def _nothing_is_compiled() -> Iterator[None]:
-    """bitsandbytes compiles its own fallback for rows of an odd length, for seconds each: the same in eager mode."""
+    """bitsandbytes compiles its own fallback for rows of an odd length, for seconds each: the same in eager mode. It is
+    imported here: that takes seconds, and every process of pytest reads all test files."""
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed here")
     with torch.compiler.set_stance("force_eager"):
         yield
 

@@ -47,13 +47,15 @@ def _loaded(walk: Walk, buffer: Buffer) -> tuple[Part, int] | None:
     (part,) = loaded
     axes = [(n, s) for n, s in zip(buffer.shape, buffer.strides, strict=True) if n > 1]
     size = next((n for n, s in axes if s == part.stride), 0)
+    if not size:
+        return None
     outer = [s for _, s in axes if s >= size * part.stride]
     rest = [other for other in walk.parts if other is not part]
     from_row_to_row = any(other.stride in outer for other in rest)
     inner = [other for other in rest if not any(other.stride % s == 0 for s in outer)]
     stays = sum(other.stride * other.high for other in inner) < part.stride and all(each.low >= 0 for each in inner)
     at_start = stays and not walk.constant % part.stride and abs(walk.constant) < size * part.stride
-    return (part, size) if size and from_row_to_row and at_start else None
+    return (part, size) if from_row_to_row and at_start else None
 
 
 def _first(launch: Launch, walk: Walk, number: int, part: Part, size: int, accesses: Sequence[Access]) -> Fault | None:

@@ -14,9 +14,10 @@ from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
 from core.interpreter import cubin
 from core.interpreter.frontend import Kernel
+from core.interpreter.specialised import Ignored
 
-Launcher = Callable[[Kernel, dict[str, Any], Any], None]
-"""Executes a kernel with all its arguments by name, for a grid."""
+Launcher = Callable[[Kernel, dict[str, Any], Any, Ignored], None]
+"""Executes a kernel with all its arguments by name, for a grid. The last are constants that differ from those given."""
 
 Usage = tuple[int | None, int | None]
 """Registers and spilled registers of a thread; None where they are not known."""
@@ -40,7 +41,7 @@ class LaunchHandle:
         """Launches the kernel as it was lowered: with all arguments, or with those that are no constants."""
 
         def run(*args: Any, stream: Any = None) -> None:
-            self._launch(self._kernel, self._arguments(args), grid)
+            self._run(args, grid)
 
         return run
 
@@ -57,9 +58,9 @@ class LaunchHandle:
     def run(self, grid_x: int, grid_y: int, grid_z: int, *rest: Any) -> None:
         """A launch as Triton's own launcher makes it, which libraries call to save time. Between the grid and the
         arguments are the stream, the function, two kinds of metadata and two hooks."""
-        self._launch(self._kernel, self._arguments(rest[_BEFORE_ARGUMENTS:]), (grid_x, grid_y, grid_z))
+        self._run(rest[_BEFORE_ARGUMENTS:], (grid_x, grid_y, grid_z))
 
-    def _arguments(self, args: tuple[Any, ...]) -> dict[str, Any]:
+    def _run(self, args: tuple[Any, ...], grid: Any) -> None:
         names = list(self._bound)
         variable = [name for name in names if self._kernel.signature.get(name) != "constexpr"]
         if len(args) not in (len(names), len(variable)):
@@ -74,7 +75,9 @@ class LaunchHandle:
                 )
             )
         given = dict(zip(names if len(args) == len(names) else variable, args, strict=True))
-        return {name: given[name] if name in variable else value for name, value in self._bound.items()}
+        bound = {name: given[name] if name in variable else value for name, value in self._bound.items()}
+        ignored = {name: (bound[name], value) for name, value in given.items() if _differs(bound[name], value)}
+        self._launch(self._kernel, bound, grid, ignored)
 
     @cached_property
     def _compiled(self) -> Any:
@@ -109,6 +112,12 @@ class LaunchHandle:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._compiled, name)
+
+
+def _differs(constant: Any, given: Any) -> bool:
+    """Whether a constant is another one than was given. Only numbers and texts are compared."""
+    plain = (bool, int, float, str)
+    return isinstance(constant, plain) and isinstance(given, plain) and constant != given
 
 
 class _Asm(Mapping[str, Any]):

@@ -152,7 +152,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Function:
-    """A `tt.func`. `slots` is the size of the environment that holds all of its values."""
+    """A `tt.func`. `slots` is the size of the environment that holds all of its values.
+
+    `divisors` are the arguments, by position, that the compiler takes for multiples of a number (a pointer: of bytes).
+    """
 
     name: str
     public: bool
@@ -160,6 +163,7 @@ class Function:
     body: Block
     slots: int
     location: Location
+    divisors: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -75,25 +75,27 @@ class _Parser(Cursor):
         name = self._next().text.removeprefix("@").strip('"')
         self._slots = 0
         self._scopes = [{}]
-        arguments = self._typed_values("(", ")")
+        divisors: dict[int, int] = {}
+        arguments = self._typed_values("(", ")", divisors)
         if self._accept("->"):
             self._types()
         if self._accept("attributes"):
             self._attribute_dict()
         body = self._region()
         location = self._location()
-        return Function(name, public, arguments, body, self._slots, location)
+        return Function(name, public, arguments, body, self._slots, location, tuple(divisors.items()))
 
-    def _typed_values(self, opening: str, closing: str) -> tuple[Value, ...]:
-        """`(%a: type {attrs} loc(..), ...)`, defining each value."""
+    def _typed_values(self, opening: str, closing: str, divisors: dict[int, int] | None = None) -> tuple[Value, ...]:
+        """`(%a: type {attrs} loc(..), ...)`, defining each value. `divisors` is filled by position."""
         self._expect(opening)
         values = []
         while not self._accept(closing):
             name = self._next().text
             self._expect(":")
             values.append(self._define(name, self._type()))
-            if self._peek().text == "{":
-                self._attribute_dict()
+            divisor = self._attribute_dict().get("tt.divisibility") if self._peek().text == "{" else None
+            if divisors is not None and isinstance(divisor, int):
+                divisors[len(values) - 1] = divisor
             self._location()
             self._accept(",")
         return tuple(values)

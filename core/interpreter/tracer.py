@@ -31,6 +31,7 @@ from core.interpreter.second_look import SecondLook, harmless_races, may_need
 from core.interpreter.shadows.instrument import Line
 from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.slice import addresses_of, depends_on_data
+from core.interpreter.specialised import Ignored, broken_promises
 from core.interpreter.trial import Outputs, outputs_of, taken_back
 from core.interpreter.tuned_in_place import Before, kept, protected, tuned_in_place
 from core.interpreter.units import in_one_unit
@@ -134,7 +135,7 @@ class Tracer:
         with self.tuning.one_at_a_time:
             self._refuse_more()
             kernel, bound = self._lower(function, args, kwargs)
-            self._launch(kernel, bound, grid, self.tuning.config_of(kwargs))
+            self._launch(kernel, bound, grid, config=self.tuning.config_of(kwargs))
             return LaunchHandle(kernel, bound, self._launch)
 
     def warmup(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LaunchHandle:
@@ -165,18 +166,22 @@ class Tracer:
         if self.internal_error is not None:
             raise self.internal_error
 
-    def _launch(self, kernel: Kernel, bound: dict[str, Any], grid: Any, config: str = "") -> None:
+    def _launch(
+        self, kernel: Kernel, bound: dict[str, Any], grid: Any, ignored: Ignored | None = None, config: str = ""
+    ) -> None:
         self._refuse_more()
         shape = checked_grid(kernel.name, grid, bound)
         variable = [name for name in bound if kernel.signature.get(name) != "constexpr"]
         site = call_site((list(bound), variable), bound)
         require_reachable(bound.values())
         if is_capturing():
-            capture(partial(self._run, kernel, bound, shape, config, site))
+            capture(partial(self._run, kernel, bound, shape, config, site, ignored or {}))
         else:
-            self._run(kernel, bound, shape, config, site)
+            self._run(kernel, bound, shape, config, site, ignored or {})
 
-    def _run(self, kernel: Kernel, bound: dict[str, Any], shape: Grid, config: str, site: CallSite) -> None:
+    def _run(
+        self, kernel: Kernel, bound: dict[str, Any], shape: Grid, config: str, site: CallSite, ignored: Ignored
+    ) -> None:
         self._refuse_more()
         with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
             arguments = runtime_arguments(kernel, bound)
@@ -193,6 +198,9 @@ class Tracer:
                     run_again = partial(self._run_again, arguments, shape)
                     look = SecondLook(kernel.plan, launch, memories, before, run_again, self._arrived)
                     launch = self._looked_at(kernel, look, self._fresh, restored)
+            if not self._stop_at_faults:
+                broken = broken_promises(kernel, bound, arguments, ignored)
+                launch = replace(launch, faults=(*launch.faults, *broken))
             self.launches.append(launch)
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):

@@ -47,6 +47,11 @@ class Seen:
     grid: tuple[int, int, int]
     constants: tuple[tuple[str, int], ...]
 
+    @property
+    def elements(self) -> int:
+        """Those of all tensors."""
+        return sum(math.prod(each.shape) for each in self.arguments if isinstance(each, TensorSeen))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -78,13 +83,14 @@ class Candidates:
     """How the launches that were seen may be continued.
 
     `arguments` are those of the IR, by position: a size, a number, or None. `layouts` are the candidates for each
-    tensor by position, `grids` those for the grid.
+    tensor by position, `grids` those for the grid. `sizes` are what varies.
     """
 
     arguments: tuple[Poly | None, ...]
     fixed: tuple[tuple[str, int], ...]
     layouts: dict[int, tuple[Layout, ...]]
     grids: tuple[tuple[Poly, Poly, Poly], ...]
+    sizes: tuple[Quantity, ...]
     seen: tuple[Seen, ...] = field(repr=False)
 
 
@@ -158,7 +164,8 @@ class _Reading:
             else:
                 arguments.append(None)
         layouts = {index: tuple(self._layouts(index, tensors)) for index, tensors in self._tensors.items()}
-        return Candidates(tuple(arguments), tuple(fixed), layouts, tuple(self._grids()), self._seen)
+        varying = (*self._quantities, *self._free)
+        return Candidates(tuple(arguments), tuple(fixed), layouts, tuple(self._grids()), varying, self._seen)
 
     def _is_size(self, values: list[int]) -> bool:
         if min(values) < 1:

@@ -35,7 +35,7 @@ def _fits(value: Poly, operation: Operation, known: Checks, bits: int = 0) -> In
     bits = bits or operation.result.type.bits
     if bits >= 64 or value.constant is not None:
         return Int(value, known)
-    return Int(value, known | {Check(value, bits, line_of(operation.location))})
+    return Int(value, known | {Check(value, bits, line_of(operation.location), operation)})
 
 
 def _checks(operands: Sequence[Value]) -> Checks:

@@ -47,10 +47,12 @@ longer than most answers on a busy machine."""
 
 @dataclass
 class Solver:
-    """Asks z3, each question once. `question_s` is about how long one may take, in seconds."""
+    """Asks z3, each question once. `question_s` is about how long one may take, in seconds. With `all_symbols`, answers
+    have a number for each symbol, not only for sizes."""
 
     clock: Clock
     question_s: float
+    all_symbols: bool = False
     _known: dict[frozenset[Formula], Found] = field(default_factory=dict)
 
     def possible(self, formulas: Sequence[Formula]) -> Found:
@@ -85,6 +87,6 @@ class Solver:
         sizes = {
             symbol: model.eval(z3.Int(name), model_completion=True).as_long()
             for symbol, name in translation.symbols.items()
-            if symbol.kind == "size"
+            if self.all_symbols or symbol.kind == "size"
         }
         return "possible", sizes

@@ -6,6 +6,7 @@ something unknown. What is no sum and no product, such as a quotient, is an atom
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -197,6 +198,27 @@ class Formula:
 
 TRUE = Formula("true")
 FALSE = Formula("not", (TRUE,))
+
+
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+def decided(formula: Formula) -> Formula:
+    """The condition; TRUE or FALSE where numbers decide it."""
+    if formula.kind == "and":
+        return all_of(part for part in formula.parts if isinstance(part, Formula))
+    if formula.kind == "not" and isinstance(formula.parts[0], Formula):
+        return negated(formula.parts[0])
+    numbers = [part.constant for part in formula.parts if isinstance(part, Poly)]
+    if formula.kind in _COMPARED and None not in numbers:
+        a, b = numbers
+        return TRUE if _COMPARED[formula.kind](a, b) else FALSE  # type: ignore[arg-type]
+    return formula
 
 
 def less(a: Poly, b: Poly) -> Formula:

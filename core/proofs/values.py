@@ -7,9 +7,9 @@ renames its symbol.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from core.interpreter.ir import Type
+from core.interpreter.ir import Operation, Type
 from core.proofs import terms
 from core.proofs.terms import Formula, Poly, Symbol
 
@@ -19,11 +19,12 @@ AXES = tuple(Symbol("axis", str(axis)) for axis in range(32))
 @dataclass(frozen=True)
 class Check:
     """A number that must fit `bits` (two's complement), computed at `line` ('FILE:LINE'): else it wraps. With 0 bits it
-    must not be negative, because it is read as unsigned."""
+    must not be negative, because it is read as unsigned. `operation` is what computes it; None for a loop."""
 
     value: Poly
     bits: int
     line: str
+    operation: Operation | None = field(default=None, compare=False, repr=False)
 
 
 Checks = frozenset[Check]

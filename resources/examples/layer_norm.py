@@ -60,8 +60,8 @@ def add_parts_kernel(dw_part_ptr, db_part_ptr, dw_ptr, db_ptr, parts, columns, B
     dw = tl.zeros((BLOCK,), dtype=tl.float32)
     db = tl.zeros((BLOCK,), dtype=tl.float32)
     for part in range(parts):
-        dw += tl.load(dw_part_ptr + part * columns + column, mask=inside, other=0.0)
-        db += tl.load(db_part_ptr + part * columns + column, mask=inside, other=0.0)
+        dw += tl.load(dw_part_ptr + part.to(tl.int64) * columns + column, mask=inside, other=0.0)
+        db += tl.load(db_part_ptr + part.to(tl.int64) * columns + column, mask=inside, other=0.0)
     tl.store(dw_ptr + column, dw, mask=inside)
     tl.store(db_ptr + column, db, mask=inside)
 

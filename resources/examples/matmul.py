@@ -23,9 +23,9 @@ def matmul_kernel(
     tile_m = group * GROUP + program % (GROUP * tiles_n) % rows_of_group
     tile_n = program % (GROUP * tiles_n) // rows_of_group
 
-    m = tile_m * BLOCK_M + tl.arange(0, BLOCK_M)[:, None]
+    m = (tile_m * BLOCK_M + tl.arange(0, BLOCK_M)).to(tl.int64)[:, None]
     n = tile_n * BLOCK_N + tl.arange(0, BLOCK_N)[None, :]
-    k = tl.arange(0, BLOCK_K)
+    k = tl.arange(0, BLOCK_K).to(tl.int64)
     acc = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
     for start in range(0, K, BLOCK_K):
         k_left = K - start

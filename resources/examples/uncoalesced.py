@@ -13,13 +13,13 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 @triton.jit
 def copy_rows_kernel(x_ptr, out_ptr, columns, BLOCK: tl.constexpr):
-    offsets = tl.program_id(0) * columns + tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    offsets = tl.program_id(0).to(tl.int64) * columns + tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out_ptr + offsets, tl.load(x_ptr + offsets))
 
 
 @triton.jit
 def copy_columns_kernel(x_ptr, out_ptr, columns, BLOCK: tl.constexpr):
-    row = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    row = (tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
     offsets = row * columns + tl.program_id(0)
     tl.store(out_ptr + offsets, tl.load(x_ptr + offsets))
 

@@ -14,6 +14,7 @@ from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
 from tests.sanitizer.base_kernels import BASES, HEAD, Base, Plant
 from tests.sanitizer.config_pairs import CONFIGS
+from tests.sanitizer.hint_pairs import HINT_BASES, WIDE_BASES
 from tests.sanitizer.progress_pairs import PROGRESS
 from tests.sanitizer.stride_pairs import STRIDE_BASES
 
@@ -31,7 +32,7 @@ class Pair:
 
 def pairs() -> Iterator[Pair]:
     """All pairs, in a fixed order."""
-    for base in (*BASES, *PROGRESS, *CONFIGS, *STRIDE_BASES):
+    for base in (*BASES, *PROGRESS, *CONFIGS, *STRIDE_BASES, *WIDE_BASES, *HINT_BASES):
         for size in base.sizes:
             shown = ", ".join(f"{name}={value}" for name, value in size.items())
             for plant in base.plants:

@@ -23,6 +23,9 @@ from core.trace.mask import BoolArray
 BIRTHS = {name: f"shadow.{name}" for name in ("overflow", "wrap", "sum", "divisor", "negative", "shift", "cast")}
 BIRTHS["tf32"] = TF32
 
+CAST_TO_INT64 = tr("Cast to int64 before: `tl.program_id(0).to(tl.int64)`, or an argument annotated as `tl.int64`.")
+"""The repair of an index that wraps."""
+
 WIDER = tr("Cast to a wider type before, such as `tl.int64`, if the number is not meant to wrap.")
 
 _EXACT: dict[str, tuple[str, Callable[..., Integer], Callable[..., Any]]] = {
@@ -67,8 +70,7 @@ def _overflow(operation: Operation, _planner: StepPlanner) -> Step:
 
     kind, repair = kinds.INTEGER_OVERFLOW, WIDER
     if operation.name == BIRTHS["overflow"]:
-        kind = kinds.ADDRESS_OVERFLOW
-        repair = tr("Cast to int64 before: `tl.program_id(0).to(tl.int64)`, or an argument annotated as `tl.int64`.")
+        kind, repair = kinds.ADDRESS_OVERFLOW, CAST_TO_INT64
     names = dict(zip(("a_name", "b_name"), operation.attributes["names"], strict=False))
     return birth(operation, kind, repair, check, symbol=symbol, bits=bits, **names)
 

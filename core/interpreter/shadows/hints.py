@@ -1,7 +1,6 @@
 """Promises of the kernel to the compiler that do not hold: `tl.assume`, and `tl.multiple_of` of a single number.
 
-What `tl.multiple_of` and `tl.max_contiguous` say of a tile is not checked: the compiler applies it to groups of
-elements that only it knows, and indices that wrap with a remainder break it harmlessly.
+Those about tiles are checked where they make a difference (`vectors`).
 """
 
 from __future__ import annotations

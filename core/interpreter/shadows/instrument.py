@@ -30,6 +30,7 @@ from core.interpreter.shadows.operations import (
     SELECT,
     SINK,
 )
+from core.interpreter.shadows.vectors import Vectors
 from core.interpreter.shadows.watches import Watches
 
 Line = tuple[str, int]
@@ -51,7 +52,7 @@ def with_shadows(original: Plan, suspects: frozenset[Line] = frozenset()) -> Pla
     if not may_have_shadows(function):
         return original
     maker = Maker(function, suspects)
-    if not maker.shadowed and not any(map(maker.asks, function.body.walk())):
+    if not maker.shadowed and not maker.vectors and not any(map(maker.asks, function.body.walk())):
         return original
     made = plan(maker.function())
     return replace(made, tile_bytes=original.tile_bytes, index_bytes=original.index_bytes)
@@ -82,6 +83,8 @@ class Maker:
         self._names = {value.slot: value.name for value in function.arguments}
         self._names |= {v.slot: op.location.names[-1] for op in operations if op.location.names for v in op.results}
         self._watches = None if suspects else Watches(function, edges)
+        self.vectors = None if suspects else Vectors(function, edges)
+        self._misread: dict[Operation, Value] = {}
         if suspects:
             self._births = {}
             loads = [op.result.slot for op in operations if self._is_suspect(op)]
@@ -104,6 +107,7 @@ class Maker:
             born = [op.result.slot for op, births in self._births.items() if not set(names).isdisjoint(births)]
             if "cast" in names:
                 born += [op.result.slot for op in operations if _has_undefined_lanes(op)]
+                born += [value.slot for value in self.vectors.read] if self.vectors else []
             slots |= reached([(a.slot, b.slot) for a, b, stays in edges if stays in passed], born)
         return slots
 
@@ -151,7 +155,7 @@ class Maker:
             return control[operation.name](operation)
         if operation.name == "lanes.blocks":
             return [replace(operation, regions=tuple(map(self._block, operation.regions)))]
-        before = self._sinks(operation) if access_kind(operation) is not None else []
+        before = self._sinks(operation) + self._vector(operation) if access_kind(operation) is not None else []
         if self._suspects:
             before += self._followed(operation)
         return [*before, operation, *self.asks(operation), *self._shadow(operation)]
@@ -172,6 +176,16 @@ class Maker:
         slots = dict.fromkeys(value.slot for value in (*operation.operands, *inside))
         shadows = tuple(self._shadows[slot] for slot in slots if slot in self._shadows)
         return [Operation(ESCAPE, (), shadows, {}, (), operation.location)] if shadows and self._suspects else []
+
+    def _vector(self, operation: Operation) -> list[Operation]:
+        """The check of an access of several elements at once. What a load reads gets a shadow by it."""
+        check = self.vectors.check(operation) if self.vectors else None
+        if check is None:
+            return []
+        marks = tuple(self._value(Type("i32", value.type.shape)) for value in operation.results)
+        if marks:
+            self._misread[operation] = marks[0]
+        return [replace(check, results=marks)]
 
     def _sinks(self, operation: Operation) -> list[Operation]:
         pointer, *rest = operation.operands
@@ -197,7 +211,8 @@ class Maker:
         if self._is_suspect(operation):
             return make(SUSPECT, given[2:3])
         if access_kind(operation) == "load":
-            return make(LOAD, (*operands[:2], *given[2:3]))
+            loaded, misread = make(LOAD, (*operands[:2], *given[2:3])), self._misread.get(operation)
+            return loaded if misread is None else [*loaded, *make(MERGE, (loaded[0].result, misread))]
         if name in SHAPES:
             results = tuple(map(self._new, operation.results))
             return [replace(operation, operands=given, results=results)]

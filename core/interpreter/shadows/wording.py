@@ -55,6 +55,13 @@ def sentence(kind: str, tensor: str, numbers: dict[str, Value], details: dict[st
             expression=_expression(numbers), value=numbers["value"], wrapped=numbers["wrapped"], bits=numbers["bits"],
             **details,
         )  # fmt: skip
+    if kind == kinds.BROKEN_HINT:
+        return tr(
+            "In {kernel} at {location}, a promise to the compiler does not hold ({hint}): a GPU may load {size} "
+            "elements at once at {access}, and reads index {expected:,} of {tensor} in program {program}, not index "
+            "{value:,}: {reach}.",
+            **{name: numbers[name] for name in ("hint", "access", "size", "tensor", "expected", "value")}, **details,
+        )  # fmt: skip
     if kind == kinds.DIVISION_BY_ZERO:
         return tr(
             "In {kernel} at {location}, program {program} divides the integer {value} by zero: {reach}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.contracts.errors import InvalidParams
 from core.contracts.events import Partial
@@ -12,17 +12,19 @@ from core.contracts.text import tr
 from core.contracts.topic import ExperimentRun
 from core.engine.phases import phase
 from core.engine.steps import ProgressCallback
+from core.hardware.gpus import gpu
 from core.interpreter import require_triton
 from core.proofs.record import Proof
 from core.topics.kernel_lab import analysis
 from core.topics.kernel_lab.experiment.configs import config_rows
+from core.topics.kernel_lab.experiment.foresight import wraps_ahead
 from core.topics.kernel_lab.experiment.tracing import Log, Traced, trace
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import Plan, plan
 from core.topics.kernel_lab.result import KernelLabResult, Printed, source_lines
 from core.trace.file import EncodedTrace
 from core.trace.record import Launch
-from core.trace.tables import FaultRow, LaunchRow, SectorRow, TraceTables, sectors, tables
+from core.trace.tables import FaultRow, SectorRow, TraceTables, sectors, tables
 from core.user_code.own_work import own_work
 
 Builder = ResultBuilder[KernelLabResult]
@@ -55,8 +57,10 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         shown = analysis.with_shown_files(launch)
         rows += tables([shown], index)
         sector_rows += sectors(shown, index)
-    proofs = traced.seen.proofs(progress)
-    faults = (*rows.faults, *_proved_faults(proofs, rows.launches))
+    proofs = traced.seen.proofs(progress) if planned.params.prove else ()
+    first = {row.function: row.launch for row in reversed(rows.launches)}
+    ahead = wraps_ahead(traced.seen, first, gpu(planned.params.gpu), progress)
+    faults = (*rows.faults, *_proved_faults(proofs, first), *ahead)
     builder.add(
         analysis.metrics(rows.launches, faults),
         launches=rows.launches,
@@ -81,9 +85,8 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
     )
 
 
-def _proved_faults(proofs: Sequence[Proof], launches: Sequence[LaunchRow]) -> Iterator[FaultRow]:
+def _proved_faults(proofs: Sequence[Proof], first: Mapping[str, int]) -> Iterator[FaultRow]:
     """The counterexamples that were executed and showed their fault, at the first launch of their kernel."""
-    first = {row.function: row.launch for row in reversed(launches)}
     for proof in proofs:
         if proof.is_fault:
             yield FaultRow(

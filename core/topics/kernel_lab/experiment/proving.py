@@ -35,12 +35,18 @@ class _Launched:
     dtypes: Mapping[int, str]
     seen: dict[Seen, None] = field(default_factory=dict)
 
+    @property
+    def most_elements(self) -> int:
+        """The elements of the tensors of the largest launch."""
+        return max(launch.elements for launch in self.seen)
+
 
 class Launches:
-    """The launches of a run, by kernel."""
+    """The launches of a run, by kernel. `_keys` keeps each kernel, so that no other one gets its id."""
 
     def __init__(self) -> None:
         self._kernels: dict[tuple[object, ...], _Launched] = {}
+        self._keys: dict[int, tuple[Kernel, tuple[object, ...]]] = {}
 
     def add(self, kernel: Kernel, bound: Mapping[str, Any], arguments: Sequence[Any], grid: Grid) -> None:
         """Note what a launch shows."""
@@ -50,7 +56,10 @@ class Launches:
         parameters = kernel.plan.function.arguments
         names = tuple(value.name for value in parameters)
         noted = tuple(_noted(name, argument) for name, argument in zip(names, arguments, strict=True))
-        key = (kernel.file, kernel.first_line, kernel.name, _HINTS.sub("", kernel.ttir))
+        if id(kernel) not in self._keys:
+            text = _HINTS.sub("", kernel.ttir)
+            self._keys[id(kernel)] = kernel, (kernel.file, kernel.first_line, kernel.name, text)
+        _, key = self._keys[id(kernel)]
         dtypes = {
             index: str(argument.dtype).removeprefix("torch.")
             for index, argument in enumerate(arguments)
@@ -59,6 +68,16 @@ class Launches:
         launched = self._kernels.setdefault(key, _Launched(kernel, dtypes))
         if len(launched.seen) < _MOST_LAUNCHES:
             launched.seen[Seen(names, noted, grid, numbers)] = None
+
+    def largest(self) -> list[tuple[Kernel, tuple[Seen, ...]]]:
+        """Each kernel once, in the version that had the launch with the most elements, and that version's launches."""
+        chosen: dict[tuple[object, ...], _Launched] = {}
+        for launched in self._kernels.values():
+            place = (launched.kernel.file, launched.kernel.first_line, launched.kernel.name)
+            known = chosen.get(place)
+            if known is None or launched.most_elements > known.most_elements:
+                chosen[place] = launched
+        return [(launched.kernel, tuple(launched.seen)) for launched in chosen.values()]
 
     def proofs(self, progress: ProgressCallback, seconds: float = SECONDS) -> tuple[Proof, ...]:
         """The answer about each kernel, in the order of their first launches. Files are named as in results. Each may

@@ -41,7 +41,7 @@ class Traced:
     """The launches in order, and the printed output. `warning` says that a limit was reached, or is empty.
 
     `notices` say what differs from a run on a GPU. `failure` says what the function raised after its launches, or is
-    empty; `stack` is the user's own part of its traceback. `seen` is empty unless proofs were asked for.
+    empty; `stack` is the user's own part of its traceback. `seen` is what the launches show of their sizes.
     """
 
     launches: tuple[Launch, ...]
@@ -92,7 +92,7 @@ def traced(planned: Plan, progress: ProgressCallback, *, addresses_only: bool = 
             gpu=gpu(planned.params.gpu),
             config=planned.params.config,
             try_configs=planned.params.try_configs,
-            on_launch=seen.add if planned.params.prove else None,
+            on_launch=seen.add,
         ) as tracer,
     ):
         limits.tracer = tracer

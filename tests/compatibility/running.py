@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.contracts.errors import TilescopeError
+from core.sanitizer import findings
 from core.topics.kernel_lab.experiment.tracing import trace
 from core.topics.kernel_lab.params import KernelLabParams
 from core.topics.kernel_lab.plan import plan
@@ -53,7 +54,7 @@ def _outcome(file: CaseFile, case: str, limit_s: float) -> tuple[int, str, str]:
         return 0, f"It ran longer than {limit_s:g} s." if _was_too_long(error) else str(error), ""
     except TooLong:
         return 0, f"It ran longer than {limit_s:g} s.", ""
-    faults = [fault for launch in traced.launches for fault in launch.faults if fault.severity == "fault"]
+    faults = [fault for launch in traced.launches for fault in findings(launch) if fault.severity == "fault"]
     finding = f"{faults[0].kind}: {faults[0].sentence}" if faults else ""
     return len(traced.launches), str(traced.failure), finding
 

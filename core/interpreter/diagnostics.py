@@ -57,12 +57,6 @@ class Diagnostics:
         if text not in self.notices:
             self.notices.append(text)
 
-    def failed(self, sentence: Text) -> None:
-        """Report an assertion of the kernel that fails."""
-        if self.stop_at_faults:
-            raise TilescopeError(sentence)
-        self.print(str(sentence))
-
     def where(self) -> Text:
         """The place that was reached, as a sentence; EMPTY outside of loops."""
         if self.place is None:

@@ -68,7 +68,7 @@ def intercept(
     position, and the grid.
 
     With `faults="record"`, elements out of bounds are skipped (a load returns `other` or 0 for them) and listed in
-    `Launch.faults`, a failed assertion is listed in `Launch.printed`, and execution continues.
+    `Launch.faults`, as is a failed assertion, and execution continues.
 
     With `addresses_only`, all arithmetic that no address, mask, bound or condition depends on is skipped, including
     assertions and prints: the same accesses are recorded, much faster, but results are not written. Raises

@@ -26,6 +26,7 @@ WRITE_WRITE_RACE = "write-write race"
 READ_WRITE_RACE = "read-write race"
 LANES_COLLIDE = "lanes collide"
 ATOMIC_AND_PLAIN_ACCESS = "atomic and plain access"
+MISSING_WAIT = "missing wait"
 EQUAL_STORES = "equal stores"
 ADDRESS_OVERFLOW = "address overflow"
 ADDRESS_OVERFLOW_AHEAD = "address overflow ahead"
@@ -110,6 +111,10 @@ KINDS: dict[str, Kind] = {
         Kind(
             ATOMIC_AND_PLAIN_ACCESS, "race", "fault", tr("atomic and plain access"),
             tr("One program uses an atomic and another one a plain load or store at one place, in no defined order."),
+        ),
+        Kind(
+            MISSING_WAIT, "race", "fault", tr("missing wait"),
+            tr("A program uses shared memory that an asynchronous copy or product of its own still reads or writes."),
         ),
         Kind(
             EQUAL_STORES, "race", "remark", tr("equal stores"),

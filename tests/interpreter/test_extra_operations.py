@@ -170,12 +170,14 @@ def test_that_a_failed_assertion_names_its_line_and_program() -> None:
         kernels.assert_kernel[(2,)](x, o, BLOCK=16, debug=True)
 
 
-def test_that_a_failed_assertion_is_noted_where_faults_are_recorded() -> None:
+def test_that_a_failed_assertion_is_a_fault_where_faults_are_recorded() -> None:
     x, o = torch.arange(32.0), torch.empty(32)
     with intercept(faults="record") as tracer:
         kernels.assert_kernel[(2,)](x, o, BLOCK=16, debug=True)
     assert torch.equal(o, x)
-    assert "fails in program (1, 0, 0)" in tracer.launches[0].printed[0]
+    (fault,) = tracer.launches[0].faults
+    assert (fault.kind, fault.program, fault.count) == ("failed assertion", 1, 12)
+    assert "fails in program (1, 0, 0)" in str(fault.sentence)
 
 
 def test_that_assertions_are_left_out_unless_debugging_as_triton_does() -> None:

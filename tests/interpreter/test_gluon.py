@@ -72,6 +72,15 @@ def test_that_a_copy_that_was_not_waited_for_is_reported() -> None:
         traced(kernels.pipelined_sum_kernel, (3,), x, y, 200, N=64, BUFFERS=2, LEFT=2)
 
 
+def test_that_a_missing_wait_is_a_fault_where_faults_are_recorded() -> None:
+    x, y = random(3, 200), torch.full((3,), math.nan)
+    with intercept(faults="record") as tracer:
+        kernels.pipelined_sum_kernel[(3,)](x, y, 200, N=64, BUFFERS=2, LEFT=2)
+    faults = {fault.kind: fault for fault in tracer.launches[0].faults}
+    assert faults.keys() == {"missing wait"}
+    assert str(faults["missing wait"].repair) == "Wait for it first."
+
+
 def test_that_tma_leaves_out_what_is_outside_the_tensor() -> None:
     x = random(40, 72)
     y = torch.full_like(x, math.nan)

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from core.contracts.text import tr, tr_plural
+from core.contracts.text import Value, tr, tr_plural
 from core.interpreter.body import Step
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Operation
 from core.interpreter.ops.registry import StepPlanner, step
 from core.interpreter.values import Pointer, to_predicate, to_torch
+from core.sanitizer import kinds
 from core.trace.mask import Mask
+from core.trace.record import Fault
 
 _SHOWN_ELEMENTS = 8
 _SHOWN_PROGRAMS = 16
@@ -28,29 +30,40 @@ def _assert(operation: Operation, _planner: StepPlanner) -> Step:
         holds = to_predicate(frame.values[slot])
         if holds is True:
             return
-        lane = 0
+        lane, failed = 0, 1
         if isinstance(holds, Mask):
             array = holds.array
             if array.all():
                 return
             lane = int((~array).reshape(array.shape[0], -1).any(axis=1).argmax())
-        location, program = operation.location.label, frame.describe_program(lane)
+            failed = int((~array).sum())
+        details: dict[str, Value] = {
+            "location": operation.location.label,
+            "program": frame.describe_program(lane),
+            "kernel": frame.run.function,
+        }
         if message:
             sentence = tr(
                 "The assertion at {location} fails in program {program} of {kernel}: {message}.",
-                location=location,
-                program=program,
-                kernel=frame.run.function,
                 message=message,
+                **details,
             )
         else:
-            sentence = tr(
-                "The assertion at {location} fails in program {program} of {kernel}.",
-                location=location,
-                program=program,
-                kernel=frame.run.function,
+            sentence = tr("The assertion at {location} fails in program {program} of {kernel}.", **details)
+        frame.run.diagnostics.fault(
+            Fault(
+                kind=kinds.FAILED_ASSERTION,
+                access=None,
+                buffer=-1,
+                file=operation.location.file,
+                line=operation.location.line,
+                program=int(frame.programs[lane]),
+                index=-1,
+                count=failed,
+                sentence=sentence,
+                iteration=frame.iteration,
             )
-        frame.run.diagnostics.failed(sentence)
+        )
 
     return run
 

@@ -184,7 +184,7 @@ def opened(path: Path, params: KernelLabParams) -> KernelLabResult:
 
 
 def printed_by_kernels(launches: Iterable[Launch]) -> Iterator[Printed]:
-    """What `tl.device_print` and failed assertions printed, if anything: beyond a limit, its beginning and its end."""
+    """What `tl.device_print` printed, if anything: beyond a limit, its beginning and its end."""
     kept = kept_characters()
     for launch in launches:
         for line in launch.printed:

@@ -18,24 +18,8 @@ CHECKED_BY_ADDRESS = (
     kinds.ATOMIC_AND_PLAIN_ACCESS,
 )
 """What every trace was checked for."""
-CHECKED_IN_FULL = (
-    kinds.UNINITIALISED_READ,
-    kinds.LANES_COLLIDE,
-    kinds.EQUAL_STORES,
-    kinds.UNDEFINED_LANES,
-    kinds.UNWRITTEN_OUTPUT,
-    kinds.ADDRESS_OVERFLOW,
-    kinds.INTEGER_OVERFLOW,
-    kinds.UNDEFINED_CAST,
-    kinds.DIVISION_BY_ZERO,
-    kinds.NEGATIVE_DIVISION,
-    kinds.UNDEFINED_SHIFT,
-    kinds.NAN_BORN,
-    kinds.INFINITY_BORN,
-    kinds.CAST_OVERFLOW,
-    kinds.TF32_ERROR,
-)
-"""What a full trace was checked for besides."""
+CHECKED_IN_FULL = tuple(kind for kind in KINDS if kind not in (*CHECKED_BY_ADDRESS, kinds.CONFIGURATION_CHANGES_RESULT))
+"""What a full trace was checked for besides. Configurations are compared only where all of them are tried."""
 
 
 def kind_of_trace(result: KernelLabResult) -> Text:

@@ -9,6 +9,8 @@ from core.interpreter.barriers import Barrier
 from core.interpreter.frame import Frame
 from core.interpreter.ir import Location
 from core.interpreter.scratchpad import View
+from core.sanitizer import kinds
+from core.trace.record import Fault
 
 
 def units_of(frame: Frame) -> Units:
@@ -55,13 +57,29 @@ def using(frame: Frame, effect: Effect, view: View, location: Location) -> None:
         if pending.effect == "writes":
             sentence = tr(
                 "{kernel} reads {buffer} at {location} before anything has waited for what {issued} writes there: on a "
-                "GPU the values may be old ones. Wait for it first.",
+                "GPU the values may be old ones.",
                 **details,
             )
         else:
             sentence = tr(
                 "{kernel} overwrites {buffer} at {location} before anything has waited for what {issued} still reads "
-                "there: on a GPU it may read the new values. Wait for it first.",
+                "there: on a GPU it may read the new values.",
                 **details,
             )
-        frame.run.diagnostics.failed(sentence)
+        frame.run.diagnostics.fault(
+            Fault(
+                kind=kinds.MISSING_WAIT,
+                access="load" if pending.effect == "writes" else "store",
+                buffer=-1,
+                file=location.file,
+                line=location.line,
+                program=int(frame.programs[0]),
+                index=-1,
+                count=len(frame.programs),
+                sentence=sentence,
+                iteration=frame.iteration,
+                repair=tr("Wait for it first."),
+                other_file=pending.location.file,
+                other_line=pending.location.line,
+            )
+        )

@@ -11,7 +11,7 @@ from core.topics.kernel_lab.wording import CHECKED_BY_ADDRESS, CHECKED_IN_FULL
 _CORE = Path(core.__file__).parent
 _CHECKS = [
     path.read_text(encoding="utf-8")
-    for folder in ("sanitizer", "interpreter")
+    for folder in ("sanitizer", "interpreter", "proofs", "topics/kernel_lab")
     for path in (_CORE / folder).rglob("*.py")
     if path.name != "kinds.py"
 ]

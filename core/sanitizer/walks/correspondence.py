@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from core.contracts.text import Value, tr
 from core.interpreter.ir import Function
@@ -12,9 +11,9 @@ from core.sanitizer import kinds
 from core.sanitizer.layout import Layout
 from core.sanitizer.views import as_packed
 from core.sanitizer.walks.fitting import axes_of
-from core.sanitizer.walks.strides import accesses_by_place, element_at, place_of, reaching
+from core.sanitizer.walks.places import Places, element_at
 from core.sanitizer.walks.walk import Walk
-from core.trace.record import Buffer, Fault, Launch
+from core.trace.record import Buffer, Fault
 
 _REARRANGES = ("tt.dot", "tt.trans", "tt.reshape", "tt.gather", "tt.cat", "tt.join", "tt.split", "tt.descriptor_")
 """Operations (by prefix) after which an element of a tile may come from another one."""
@@ -22,41 +21,38 @@ _REARRANGES = ("tt.dot", "tt.trans", "tt.reshape", "tt.gather", "tt.cat", "tt.jo
 _SAYS_SO = ("trans", "permute", "swap", "_t_", "rot")
 """What the name of a kernel has that transposes on purpose."""
 
-Pair = tuple[Walk, int, Walk, int]
-"""A load and its buffer, a store and its buffer."""
+Pair = tuple[Walk, Buffer, Walk, Buffer]
+"""A load and its tensor, a store and its tensor."""
 
 
-def mismatched(launch: Launch, walks: Sequence[Walk], function: Function) -> list[Fault]:
+def mismatched(places: Places, walks: Sequence[Walk], function: Function) -> list[Fault]:
     """The pairs of a load and a store by the same offsets, of tensors with the same shape and other strides; and, as
     remarks, the loads that reach the transpose of what is stored."""
     found: dict[tuple[str, str, int], Fault] = {}
-    pairs = list(_pairs(launch, walks))
+    pairs = list(_pairs(places, walks))
     for load, source, store, target in pairs:
         place = load.tensor, load.file, load.line
         if place in found or load.constant or store.constant:
             continue
-        read, written = _along(launch.buffers[source], load), _along(launch.buffers[target], store)
-        ours = [pair for pair in pairs if pair[1] == source]
+        read, written = _along(source, load), _along(target, store)
+        ours = [pair for pair in pairs if pair[0].tensor == load.tensor]
         if read is not None and written is not None:
-            if _transposed(read, written) and not _is_meant(launch, function, ours):
-                found[place] = _transpose(launch, load, source, target)
-        elif load.steps == store.steps and not any(_alike(launch, pair) for pair in ours):
-            found[place] = _other_elements(launch, load, source, store, target)
+            if _transposed(read, written) and not _is_meant(function, ours):
+                found[place] = _transpose(places, load, target)
+        elif load.steps == store.steps and not any(_alike(pair) for pair in ours):
+            found[place] = _other_elements(places, load, store)
     return list(found.values())
 
 
-def _pairs(launch: Launch, walks: Sequence[Walk]) -> Iterator[Pair]:
+def _pairs(places: Places, walks: Sequence[Walk]) -> Iterator[Pair]:
     """Loads and stores of different tensors of the same shape, without gaps, of which the load's is not stored to."""
-    numbers = {buffer.name: number for number, buffer in enumerate(launch.buffers)}
-    known = [walk for walk in walks if walk.tensor in numbers and walk.is_known]
     stored = {walk.tensor for walk in walks if walk.kind != "load"}
-    plain = [walk for walk in known if _is_plain(launch.buffers[numbers[walk.tensor]])]
-    stores = [(walk, numbers[walk.tensor]) for walk in plain if walk.kind == "store"]
-    for walk in plain if stores else ():
+    plain = [(walk, places.buffer(walk)) for walk in walks if walk.is_known and _is_plain(places.buffer(walk))]
+    stores = [(walk, buffer) for walk, buffer in plain if walk.kind == "store"]
+    for walk, source in plain if stores else ():
         if walk.kind == "load" and walk.tensor not in stored:
-            source = numbers[walk.tensor]
             for store, target in stores:
-                if launch.buffers[source].shape == launch.buffers[target].shape:
+                if source.shape == target.shape:
                     yield walk, source, store, target
 
 
@@ -86,38 +82,33 @@ def _transposed(read: tuple[Poly, ...], written: tuple[Poly, ...]) -> bool:
     return read[one] == written[other] and read[other] == written[one]
 
 
-def _is_meant(launch: Launch, function: Function, pairs: Sequence[Pair]) -> bool:
+def _is_meant(function: Function, pairs: Sequence[Pair]) -> bool:
     """Whether a kernel tells that it transposes: by its name, by its operations, or by a second load that does not."""
-    if any(word in f"{launch.function}_".lower() for word in _SAYS_SO):
+    if any(word in f"{function.name}_".lower() for word in _SAYS_SO):
         return True
     if any(operation.name.startswith(_REARRANGES) for operation in function.body.walk()):
         return True
-    straight = (
-        _along(launch.buffers[source], load) == _along(launch.buffers[target], store)
-        for load, source, store, target in pairs
-    )
-    return any(straight)
+    return any(_along(source, load) == _along(target, store) for load, source, store, target in pairs)
 
 
-def _alike(launch: Launch, pair: Pair) -> bool:
+def _alike(pair: Pair) -> bool:
     """Whether a load and a store reach the same offsets of tensors with the same strides."""
     load, source, store, target = pair
-    return load.steps == store.steps and axes_of(launch.buffers[source]) == axes_of(launch.buffers[target])
+    return load.steps == store.steps and axes_of(source) == axes_of(target)
 
 
-def _transpose(launch: Launch, load: Walk, source: int, target: int) -> Fault:
-    buffer, output = launch.buffers[source], launch.buffers[target]
-    return _fault(
-        launch,
+def _transpose(places: Places, load: Walk, output: Buffer) -> Fault:
+    buffer = places.buffer(load)
+    return places.fault(
         load,
-        source,
-        index=load.varying[-1].stride,
+        load.varying[-1].stride,
+        kind=kinds.WRONG_STRIDES,
         severity="remark",
         sentence=tr(
             "The load in {kernel} at {location} reads {tensor} (shape {shape}, strides {strides}) as the transpose of "
             "{output}: two axes of equal size have changed places, and no bounds tell whether their strides were "
             "swapped by mistake.",
-            kernel=launch.function,
+            kernel=places.launch.function,
             location=load.location,
             tensor=buffer.name,
             shape=str(list(buffer.shape)),
@@ -128,12 +119,12 @@ def _transpose(launch: Launch, load: Walk, source: int, target: int) -> Fault:
     )
 
 
-def _other_elements(launch: Launch, load: Walk, source: int, store: Walk, target: int) -> Fault:
-    buffer, output = launch.buffers[source], launch.buffers[target]
-    culprit, walk, number = (buffer, load, source) if not Layout(buffer).packed else (output, store, target)
+def _other_elements(places: Places, load: Walk, store: Walk) -> Fault:
+    buffer, output = places.buffer(load), places.buffer(store)
+    culprit, walk = (output, store) if Layout(buffer).packed else (buffer, load)
     index = next(i for i in range(1, Layout(buffer).count) if element_at(buffer, i) != element_at(output, i))
     details: dict[str, Value] = {
-        "kernel": launch.function,
+        "kernel": places.launch.function,
         "location": walk.location,
         "tensor": buffer.name,
         "shape": str(list(buffer.shape)),
@@ -144,12 +135,10 @@ def _other_elements(launch: Launch, load: Walk, source: int, store: Walk, target
         "other": str(element_at(output, index)),
         "index": index,
     }
-    return _fault(
-        launch,
+    return places.fault(
         walk,
-        number,
-        index=index,
-        severity="fault",
+        index,
+        kind=kinds.WRONG_STRIDES,
         sentence=tr(
             "{kernel} at {location} takes {tensor} and {output} as laid out alike, but with shape {shape} their "
             "strides are {strides} and {other_strides}: index {index} is element {element} of {tensor}, and element "
@@ -157,23 +146,4 @@ def _other_elements(launch: Launch, load: Walk, source: int, store: Walk, target
             **details,
         ),
         repair=as_packed(culprit),
-    )
-
-
-def _fault(launch: Launch, walk: Walk, number: int, *, index: int, **more: Any) -> Fault:
-    accesses = accesses_by_place(launch)[place_of(walk)]
-    access, lane, element = reaching(accesses, index)
-    program = int(access.programs[lane])
-    return Fault(
-        kind=kinds.WRONG_STRIDES,
-        access=walk.kind,
-        buffer=number,
-        file=walk.file,
-        line=walk.line,
-        program=program,
-        index=index,
-        count=sum(int(each.active().sum()) for each in accesses),
-        iteration=access.iteration,
-        element=element,
-        **more,
     )

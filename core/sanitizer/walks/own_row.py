@@ -14,27 +14,22 @@ from core.proofs.values import AXES
 from core.sanitizer import kinds
 from core.sanitizer.layout import Layout
 from core.sanitizer.walks.discarding import may_discard
-from core.sanitizer.walks.strides import Place, accesses_by_place, element_at, place_of
+from core.sanitizer.walks.places import Place, Places, element_at, place_of
 from core.sanitizer.walks.walk import COUNT, Part, Walk
 from core.trace.affine import IntArray
-from core.trace.record import Access, Buffer, Fault, Launch, coordinates
+from core.trace.record import Access, Buffer, Fault, coordinates
 
 
-def outside_rows(launch: Launch, walks: Sequence[Walk], function: Function) -> list[Fault]:
+def outside_rows(places: Places, walks: Sequence[Walk], function: Function) -> list[Fault]:
     """The accesses by `start of a row + loaded index`, with an index that the row does not have."""
-    buffers = {buffer.name: number for number, buffer in enumerate(launch.buffers)}
     found: dict[Place, Fault] = {}
-    by_place = None
     for walk in walks:
-        number, place = buffers.get(walk.tensor), place_of(walk)
-        loaded = None if number is None or place in found else _loaded(walk, launch.buffers[number])
-        if number is None or loaded is None or sum(place_of(other) == place for other in walks) > 1:
+        loaded = _loaded(walk, places.buffer(walk))
+        if loaded is None or sum(place_of(other) == place_of(walk) for other in walks) > 1:
             continue
-        part, size = loaded
-        by_place = by_place or accesses_by_place(launch)
-        fault = _first(launch, walk, number, part, size, by_place[place])
-        if fault is not None and not may_discard(function, part.index, walk.file, walk.line):
-            found[place] = fault
+        fault = _first(places, walk, *loaded)
+        if fault is not None and not may_discard(function, loaded[0].index, walk.file, walk.line):
+            found[place_of(walk)] = fault
     return list(found.values())
 
 
@@ -58,12 +53,12 @@ def _loaded(walk: Walk, buffer: Buffer) -> tuple[Part, int] | None:
     return (part, size) if from_row_to_row and at_start else None
 
 
-def _first(launch: Launch, walk: Walk, number: int, part: Part, size: int, accesses: Sequence[Access]) -> Fault | None:
+def _first(places: Places, walk: Walk, part: Part, size: int) -> Fault | None:
     """The finding for the elements of accesses whose index is none of the row's, if there are any."""
-    buffer = launch.buffers[number]
+    launch, buffer = places.launch, places.buffer(walk)
     layout = Layout(buffer)
     count, first = 0, None
-    for access in accesses:
+    for access in places.accesses(walk):
         rest = _rest(walk, part, access, launch.grid)
         if rest is None:
             return None
@@ -83,7 +78,7 @@ def _first(launch: Launch, walk: Walk, number: int, part: Part, size: int, acces
     return Fault(
         kind=kinds.OUTSIDE_THE_VIEW,
         access=walk.kind,
-        buffer=number,
+        buffer=places.numbers[walk.tensor],
         file=walk.file,
         line=walk.line,
         program=program,

@@ -8,22 +8,23 @@ from collections.abc import Iterator, Sequence
 from core.contracts.text import Value, tr
 from core.sanitizer import kinds
 from core.sanitizer.walks.fitting import Axis, axes_of
-from core.sanitizer.walks.walk import Part, Walk, Walks
+from core.sanitizer.walks.places import Places, place_of
+from core.sanitizer.walks.walk import Part, Walk
 from core.trace.record import Buffer, Fault, Launch
 
 
-def unread_ends(launch: Launch, walks: Walks) -> list[Fault]:
+def unread_ends(places: Places, walks: Sequence[Walk]) -> list[Fault]:
     """One remark per tensor that is read from its start in whole blocks along one axis, and completely along all
     others, but not to its end. Kernels that choose what they read (by data, a mask or a part) are silent, and so
     are those that store in the same blocks: their output shows it."""
-    if not walks.complete:
-        return []
-    stored = {part.index for walk in walks.known if walk.kind != "load" for part in walk.parts}
+    launch = places.launch
+    stored = {part.index for walk in walks if walk.kind != "load" for part in walk.parts}
     shared = [buffer.storage for buffer in launch.buffers if buffer.storage >= 0]
     found = []
     for number, buffer in enumerate(launch.buffers):
-        uses = [walk for walk in walks.known if walk.tensor == buffer.name]
-        if uses and all(walk.kind == "load" for walk in uses) and shared.count(buffer.storage) <= 1:
+        uses = [walk for walk in walks if walk.tensor == buffer.name]
+        is_input = places.of_tensor(buffer.name) == {place_of(walk) for walk in uses if walk.kind == "load"}
+        if uses and is_input and shared.count(buffer.storage) <= 1:
             ends = [_end(walk, axes_of(buffer)) for walk in uses]
             read = [end for end in ends if end is not None]
             is_one = len(read) == len(ends) and len({(part.stride, size, part.high) for part, size in read}) == 1

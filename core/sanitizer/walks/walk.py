@@ -62,10 +62,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Walk:
-    """The offsets of one access of a kernel: `constant` plus the parts. `tensor` is the parameter's name."""
+    """The offsets of one access of a kernel: `constant` plus the parts. `tensor` is the parameter's name, and
+    `element_bytes` what an element of it has for the kernel."""
 
     kind: AccessKind
     tensor: str
+    element_bytes: int
     file: str
     line: int
     constant: int
@@ -154,8 +156,9 @@ def _walk(plan: Plan, address: _Address, known: Callable[[Symbol], Poly], progra
     constant = address.constant.replaced(known).constant
     if constant is None:
         return None
-    tensor = plan.function.arguments[access.place.buffer].name
-    return Walk(access.kind, tensor, access.location.file, access.location.line, constant, tuple(parts))
+    tensor = plan.function.arguments[access.place.buffer]
+    name, width = tensor.name, tensor.type.element_bytes
+    return Walk(access.kind, name, width, access.location.file, access.location.line, constant, tuple(parts))
 
 
 def _counters(when: Formula, known: Callable[[Symbol], Poly]) -> dict[Symbol, Poly]:

@@ -213,12 +213,12 @@ def fault_of(launch: Launch, race: Race) -> Fault:
 def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
     """The sentence and the repair of a race between two sites."""
     if a.is_own_atomic or b.is_own_atomic:
-        both = a.is_own_atomic and b.is_own_atomic
+        locations = ", ".join(dict.fromkeys((a.location, b.location)))
         return tr(
             "Programs {program} and {other} of {kernel} both touch index {index} of {tensor} at {locations}, with an "
             "atomic of scope cta: it is none for other programs, so what is there is undefined ({count:,} bytes in "
             "total).",
-            locations=a.location if both and a.location == b.location else f"{a.location}, {b.location}",
+            locations=locations,
             **{name: value for name, value in details.items() if name not in ("location", "other_location")},
         ), tr('Leave out scope="cta": the default is scope="gpu".')
     if a.kind == "load":

@@ -7,6 +7,7 @@ goes to a widget or a painter, bypasses the catalogue.
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ def files(*paths: str) -> Iterator[Path]:
         yield from sorted((ROOT / path).rglob("*.py")) if (ROOT / path).is_dir() else [ROOT / path]
 
 
+@cache
 def message_calls() -> list[MessageCall]:
     """Every call of a message function in the source."""
     return [call for path in files() for call in _message_calls(path)]
@@ -144,7 +146,15 @@ def bypassing_of(tree: ast.Module, path: str) -> list[Literal]:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    """It stays, as all of them do: the garbage collector would look through them again and again, for seconds."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _message_calls(path: Path) -> Iterator[MessageCall]:

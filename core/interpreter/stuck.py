@@ -21,6 +21,9 @@ _LONGEST_CHAIN = 3
 """Programs that wait for each other, of which a sentence tells."""
 
 
+_LET_IT_END = tr("Change what the loop asks for in every iteration, so that it ends.")
+
+
 class NoProgress(TilescopeError):
     """A launch that would never end, and was stopped. Its finding is among the faults, if these are recorded."""
 
@@ -161,7 +164,7 @@ def never_ends(waiting: Waiting, iteration: int, earlier: int) -> Fault:
         iteration=iteration,
         earlier=earlier,
     )
-    return _endless(waiting.frame, waiting.lane, location, sentences(told, _goes_on_while(waiting)))
+    return endless(waiting.frame, waiting.lane, location, sentences(told, _goes_on_while(waiting)))
 
 
 def counts_past(frame: Frame, lane: int, loop: Operation, counter: Counter, numbers: tuple[int, int, int]) -> Fault:
@@ -179,7 +182,7 @@ def counts_past(frame: Frame, lane: int, loop: Operation, counter: Counter, numb
         start=start,
         step=step,
     )
-    return _endless(frame, lane, loop.location, told)
+    return endless(frame, lane, loop.location, told)
 
 
 def no_step(frame: Frame, lane: int, loop: Operation, numbers: tuple[int, int, int]) -> Fault:
@@ -195,10 +198,13 @@ def no_step(frame: Frame, lane: int, loop: Operation, numbers: tuple[int, int, i
         high=high,
         step=step,
     )
-    return _endless(frame, lane, loop.location, told)
+    return endless(frame, lane, loop.location, told)
 
 
-def _endless(frame: Frame, lane: int, location: Location, sentence: Text) -> Fault:
+def endless(
+    frame: Frame, lane: int, location: Location, sentence: Text, repair: Text = _LET_IT_END, value: str = ""
+) -> Fault:
+    """The finding for a lane that never gets beyond a place, by nothing that is in memory."""
     return Fault(
         kind=kinds.NO_PROGRESS,
         access=None,
@@ -210,7 +216,8 @@ def _endless(frame: Frame, lane: int, location: Location, sentence: Text) -> Fau
         count=1,
         sentence=sentence,
         iteration=frame.iteration,
-        repair=tr("Change what the loop asks for in every iteration, so that it ends."),
+        value=value,
+        repair=repair,
     )
 
 

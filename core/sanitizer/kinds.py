@@ -171,7 +171,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             NO_PROGRESS, "progress", "fault", tr("no progress"),
-            tr("A loop waits for a value that nobody will write."),
+            tr("A loop waits for a value that nobody will write, or repeats itself without end."),
         ),
         Kind(
             FAILED_ASSERTION, "progress", "fault", tr("failed assertion"),

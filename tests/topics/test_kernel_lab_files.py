@@ -146,6 +146,15 @@ def test_that_the_progress_names_the_limit_of_many_launches(tmp_path: Path, monk
     assert "launch 4 of at most 6: tracing double_kernel" in phases
 
 
+COUNTING = """
+@triton.jit
+def count(x_ptr, n):
+    for i in range(n):
+        tl.store(x_ptr, i)
+
+def main():
+    count[(1,)](torch.zeros(1), 1 << 30)
+"""
 WORKING = """
     x = torch.ones(4, device="cuda")
     double_kernel[(1,)](x, BLOCK=4)
@@ -178,6 +187,17 @@ def test_that_a_time_limit_before_the_first_launch_is_one_sentence(
     monkeypatch.setattr(limits, "monotonic", lambda: next(times))
     with pytest.raises(RunFailed, match="The time limit of 1 s was over before the first launch had ended"):
         run(written(tmp_path, LOOP).changed(time_limit_s=1))
+
+
+def test_that_a_time_limit_inside_a_kernel_names_line_program_and_iteration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.topics.kernel_lab.experiment import limits
+
+    times = iter(range(10_000))
+    monkeypatch.setattr(limits, "monotonic", lambda: next(times))
+    with pytest.raises(RunFailed, match=r"iteration [1-9]\d* of the loop at .*py:\d+, in program \(0, 0, 0\) of count"):
+        run(written(tmp_path, COUNTING).changed(time_limit_s=30))
 
 
 @pytest.mark.parametrize("text", [LOOP, CATCHING], ids=["endless", "catches every error"])

@@ -13,9 +13,8 @@ from core.interpreter.ir import Operation
 from core.interpreter.ops.gluon.predicates import where
 from core.interpreter.ops.gluon.units import barrier_of, units_of
 from core.interpreter.ops.registry import StepPlanner, step
-from core.interpreter.stuck import stopped
+from core.interpreter.stuck import endless, stopped
 from core.interpreter.values import per_lane, to_integer
-from core.sanitizer import kinds
 from core.trace.affine import IntArray
 from core.trace.record import Fault
 
@@ -104,27 +103,16 @@ def _waiting(operation: Operation, frame: Frame, barrier: Barrier, parity: IntAr
     lane = int(np.flatnonzero(~barrier.passes(parity))[0])
     arrivals, size, phase = barrier.state(lane)
     location = operation.location
-    return Fault(
-        kind=kinds.NO_PROGRESS,
-        access=None,
-        buffer=-1,
-        file=location.file,
-        line=location.line,
-        program=int(frame.programs[lane]),
-        index=-1,
-        count=1,
-        sentence=tr(
-            "{kernel} waits forever at {location}: barrier {barrier} never completes phase {phase} in program "
-            "{program}; {arrivals} arrivals and {bytes} bytes are missing.",
-            kernel=frame.run.function,
-            location=location.label,
-            barrier=barrier.name,
-            phase=phase,
-            program=frame.describe_program(lane),
-            arrivals=arrivals,
-            bytes=size,
-        ),
-        iteration=frame.iteration,
-        value=str(phase),
-        repair=tr("Check the phase, the count of arrivals and the bytes that are expected."),
+    sentence = tr(
+        "{kernel} waits forever at {location}: barrier {barrier} never completes phase {phase} in program "
+        "{program}; {arrivals} arrivals and {bytes} bytes are missing.",
+        kernel=frame.run.function,
+        location=location.label,
+        barrier=barrier.name,
+        phase=phase,
+        program=frame.describe_program(lane),
+        arrivals=arrivals,
+        bytes=size,
     )
+    repair = tr("Check the phase, the count of arrivals and the bytes that are expected.")
+    return endless(frame, lane, location, sentence, repair, str(phase))

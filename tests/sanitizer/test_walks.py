@@ -38,13 +38,16 @@ def found(launch: Callable[[], None]) -> list[Fault]:
 def test_that_a_planted_fault_is_found_and_its_twin_has_nothing(key: tuple[str, str], tmp_path: Path) -> None:
     pair = PAIRS[key]
     assert {row.kind for row in findings_of(pair.faulty, tmp_path)} & set(pair.plant.kinds)
-    assert findings_of(pair.correct, tmp_path) == ()
+    assert [
+        row.kind for row in findings_of(pair.correct, tmp_path) if row.severity == "fault" or row.kind in INSIDE
+    ] == []
 
 
 @pytest.mark.parametrize(
     "name",
     ["transposed_on_purpose", "both_ways", "keys_transposed", "flat_with_equal_strides", "blocks_of_a_packed_tensor",
-     "columns_by_a_mask", "loop_to_the_end", "ignored_label_dropped", "ignored_label_skipped", "rows_by_index"],
+     "columns_by_a_mask", "loop_to_the_end", "ignored_label_dropped", "ignored_label_skipped", "rows_by_index",
+     "overlapping_windows", "expanded_by_its_strides", "slice_by_its_strides", "index_of_pairs"],
 )  # fmt: skip
 def test_that_what_is_meant_is_no_finding(name: str) -> None:
     assert found(getattr(kernels, name)) == []
@@ -75,7 +78,8 @@ def test_that_blocks_as_long_as_rows_are_a_remark_because_they_may_be_no_rows() 
 
 
 def test_that_a_square_read_as_its_transpose_is_a_remark(tmp_path: Path) -> None:
-    (row,) = findings_of(PAIRS["copy of a square", "swap strides"].faulty, tmp_path)
+    rows = findings_of(PAIRS["copy of a square", "swap strides"].faulty, tmp_path)
+    (row,) = (row for row in rows if row.kind in INSIDE)
     assert (row.kind, row.severity) == (WRONG_STRIDES, "remark")
     assert "as the transpose of out" in str(row.sentence)
 

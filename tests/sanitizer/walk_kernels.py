@@ -81,6 +81,24 @@ def flat_gather(x, index, o, n):
     tl.store(o + r * 4 + j, tl.load(x + i * n))
 
 
+@triton.jit
+def windows(x, o, hop, B: tl.constexpr):
+    r, c = tl.program_id(0), tl.arange(0, B)
+    tl.store(o + r * B + c, tl.load(x + r * hop + c))
+
+
+@triton.jit
+def strided_copy(x, o, s0, s1, B: tl.constexpr):
+    r, c = tl.program_id(0), tl.arange(0, B)
+    tl.store(o + r * B + c, tl.load(x + r * s0 + c * s1))
+
+
+@triton.jit
+def every_other(x, index, o):
+    r = tl.program_id(0)
+    tl.store(o + r, tl.load(x + 2 * tl.load(index + r)))
+
+
 def transposed_on_purpose():
     x = torch.rand(16, 16)
     copy_transposed[(1,)](x, torch.empty(16, 16), *x.stride(), B=16)
@@ -150,3 +168,21 @@ def label_of_the_next_row():
 
 def rows_by_index():
     flat_gather[(4,)](torch.rand(4, 10), torch.zeros(4, 4, dtype=torch.int64) + 3, torch.empty(4, 4), 10)
+
+
+def overlapping_windows():
+    windows[(8,)](torch.rand(9, 8), torch.empty(8, 16), 8, B=16)
+
+
+def expanded_by_its_strides():
+    x = torch.rand(16).expand(4, 16)
+    strided_copy[(4,)](x, torch.empty(4, 16), *x.stride(), B=16)
+
+
+def slice_by_its_strides():
+    x = torch.rand(16, 4, 3)[:, :, 1].t()
+    strided_copy[(4,)](x, torch.empty(4, 16), *x.stride(), B=16)
+
+
+def index_of_pairs():
+    every_other[(3,)](torch.rand(4, 10), torch.tensor([3, 0, 19]), torch.empty(3))

@@ -115,7 +115,11 @@ def _transpose(places: Places, load: Walk, output: Buffer) -> Fault:
             strides=str(list(buffer.strides)),
             output=output.name,
         ),
-        repair=tr("Swap the strides of {tensor} if no transpose is meant.", tensor=buffer.name),
+        repair=(
+            tr("Swap the strides of {tensor} if no transpose is meant.", tensor=buffer.name)
+            if Layout(buffer).packed
+            else as_packed(buffer)
+        ),
     )
 
 

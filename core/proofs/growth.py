@@ -54,7 +54,9 @@ class Growth:
     @property
     def name(self) -> str:
         """The size as code: the arguments that have it ('m = k'), or a dimension such as 'x.shape[0]'."""
-        return " = ".join(self._launch.names[index] for index in self.sizes) or self._quantity.symbol.name
+        names = [self._launch.names[index] for index in self.sizes]
+        plain = [name for name in names if "stride" not in name.lower()]
+        return " = ".join(plain) or self._quantity.symbol.name
 
     @property
     def axis(self) -> int | None:

@@ -16,10 +16,15 @@ from unittest.mock import patch
 
 from core.examples import FOLDER
 from core.interpreter.interception import intercept
+from core.proofs.ahead import ahead
+from core.topics.kernel_lab.experiment.proving import Launches
 from core.trace import tables as trace_tables
 from core.trace.record import Launch
 
 _ROUNDS = 15
+_MEMORY_BYTES = 24e9
+"""Of the GPU that is chosen where none is named."""
+
 STOPS_WITHOUT_CHECKS = "out_of_bounds"
 """An access out of bounds ends the trace without checks, so there is nothing to compare."""
 
@@ -46,9 +51,12 @@ def _plain(main: Callable[[], Any]) -> list[Launch]:
 
 
 def _checked(main: Callable[[], Any]) -> list[Launch]:
-    with intercept(faults="record") as tracer:
+    launches = Launches()
+    with intercept(faults="record", on_launch=launches.add) as tracer:
         main()
         trace_tables.tables(tracer.launches)
+    for kernel, seen in launches.largest():
+        ahead(kernel.plan.function, seen, _MEMORY_BYTES)
     return tracer.launches
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from core.sanitizer.kinds import CONFIGURATION_CHANGES_RESULT, NO_PROGRESS, OUT_OF_BOUNDS, WRITE_WRITE_RACE
+from core.sanitizer.kinds import (
+    ADDRESS_OVERFLOW_AHEAD,
+    BROKEN_HINT,
+    CONFIGURATION_CHANGES_RESULT,
+    NO_PROGRESS,
+    OUT_OF_BOUNDS,
+    WRITE_WRITE_RACE,
+)
 from tests.sanitizer.planted import findings_of, pairs
 
 pytest.importorskip("triton")
@@ -27,6 +34,8 @@ def test_that_there_are_many_different_pairs() -> None:
         ("layer norm", "drop the mask of a store", WRITE_WRITE_RACE),
         ("turns", "pass on two turns", NO_PROGRESS),
         ("tuned scale", "a grid of one configuration", CONFIGURATION_CHANGES_RESULT),
+        ("copy of rows", "drop the cast to int64", ADDRESS_OVERFLOW_AHEAD),
+        ("rotation", "promise too much", BROKEN_HINT),
     ],
 )
 def test_that_a_planted_fault_is_found_and_its_twin_is_clean(base: str, name: str, kind: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 
 from core.contracts.text import Text, tr, verbatim
 from core.engine.steps import ProgressCallback
@@ -56,8 +57,8 @@ def _sentence(found: Ahead, operation: Operation, kernel: str, tensor: str, gpu:
     shape = ", ".join(f"{dim:,}" for dim in found.launch.tensors[found.tensor].shape).join("[]")
     return tr(
         "In {kernel} at {location}, {expression} is computed in {bits} bits. It fits in this run, but wraps from "
-        "{size} = {value:,} on (here it is {now:,}). Then {tensor} has the shape {shape}, and the tensors of "
-        "the launch take {bytes}, which fit into the {memory} of {gpu}.",
+        "{size} = {value:,} on (here it is {now:,}). Then the launch has {programs:,} programs, {tensor} has the shape "
+        "{shape}, and all tensors take {bytes}, which fit into the {memory} of {gpu}.",
         kernel=kernel,
         location=operation.location.label,
         expression=expression(operation),
@@ -65,6 +66,7 @@ def _sentence(found: Ahead, operation: Operation, kernel: str, tensor: str, gpu:
         size=found.size,
         value=found.launch.size,
         now=found.now,
+        programs=prod(found.launch.grid),
         tensor=tensor,
         shape=verbatim(shape),
         bytes=quantity(found.launch.bytes, "B"),

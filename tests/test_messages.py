@@ -28,6 +28,7 @@ CATALOGUE = ROOT / "resources/locale/zh/LC_MESSAGES/tilescope.po"
 
 # What the scan for strings takes for text and is none for the user: path, a part of the string ("" for all), why.
 ALLOWED = (
+    ("core/proofs/translation.py", "(", "SMT-LIB, which z3 reads"),
     ("core/commands/parser.py", "(?P<", "the parser's own sentences, recognized and translated"),
     ("core/sanitizer/kinds.py", "", "ids of the kinds, the same in every language; their names are messages"),
     ("core/checkpoint/incomplete.py", "hf download", "a command to copy"),

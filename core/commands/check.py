@@ -89,9 +89,8 @@ def check_target(
 
 def _print(check: Check) -> None:
     """The findings to stdout; everything else to stderr, with pytest's own report or the stack where these failed."""
-    proved = {str(proof.sentence) for proof in check.result.proofs}
     for found in check.found:
-        if found.suppression is None and str(found.row.sentence) not in proved:
+        if found.suppression is None and not found.row.is_of_proof:
             print(cleaned(f"{found.row.file}:{found.row.line}: {found.row.kind}: {found.text}"))
     result = check.result
     for proof in check.proofs:
@@ -102,8 +101,7 @@ def _print(check: Check) -> None:
             if text:
                 print(cleaned(text.rstrip()), file=sys.stderr)
     for message in result.messages:
-        if str(message.text) not in proved:
-            print(cleaned(str(message.text)), file=sys.stderr)
+        print(cleaned(str(message.text)), file=sys.stderr)
     for each in check.refused:
         print(cleaned(f"{each.file}:{each.line}: {each.problem}"), file=sys.stderr)
     print(_summary(check), file=sys.stderr)

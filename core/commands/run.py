@@ -103,7 +103,7 @@ def as_document(result: Result, findings: Findings) -> dict[str, Any]:
 
 
 def _messages(result: Result) -> list[dict[str, str]]:
-    messages = (*find_topic(result.topic).remarks(result.params), *result.messages)
+    messages = (*find_topic(result.topic).remarks(result.params), *result.notices)
     return [{"severity": message.severity, "text": str(message.text)} for message in messages]
 
 

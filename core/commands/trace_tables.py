@@ -49,7 +49,7 @@ def print_report(result: KernelLabResult, *, with_launches: bool = False) -> Non
         console.print()
         colour = "red" if row.severity == "fault" else "yellow"
         console.print(Text(cleaned(str(wording.fault(row))), style=f"bold {colour}"))
-    for message in result.messages:
+    for message in result.notices:
         console.print()
         console.print(Text(str(message.text), style="bold yellow"))
     _print_log(result.log)

@@ -95,6 +95,11 @@ class Result:
     messages: tuple[Message, ...] = ()
 
     @property
+    def notices(self) -> tuple[Message, ...]:
+        """All that is said beside the numbers: the messages, and what a topic keeps elsewhere."""
+        return self.messages
+
+    @property
     def params_json(self) -> dict[str, Any]:
         """The parameters as JSON values."""
         return self.params.model_dump(mode="json")

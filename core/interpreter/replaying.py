@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import torch
@@ -18,6 +19,13 @@ from core.trace.record import Launch, WatchRecorder
 
 _MOST_BYTES = 64 << 20
 _MOST_PROGRAMS = 1 << 14
+
+SECONDS = 3.0
+"""How long an execution may take."""
+
+
+class _TimeIsOver(Exception):
+    """The execution took too long."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,11 @@ class TensorLike:
         return last + 1 if all(self.shape) else 0
 
 
-def replayed(kernel: Kernel, arguments: Sequence[Any], grid: Grid) -> Launch | None:
+def replayed(kernel: Kernel, arguments: Sequence[Any], grid: Grid, seconds: float = SECONDS) -> Launch | None:
     """The launch of a kernel on new tensors: each `TensorLike` among the arguments becomes one; integers hold zeros.
 
-    None if it is too large to execute here. Raises TilescopeError where the kernel cannot be executed.
+    None if it is too large to execute here, or takes longer than `seconds`. Raises TilescopeError where the kernel
+    cannot be executed.
     """
     tensors = [argument for argument in arguments if isinstance(argument, TensorLike)]
     sizes = [tensor.span * getattr(torch, tensor.dtype).itemsize for tensor in tensors]
@@ -47,14 +56,24 @@ def replayed(kernel: Kernel, arguments: Sequence[Any], grid: Grid) -> Launch | N
         return None
     made = [_made(argument) if isinstance(argument, TensorLike) else argument for argument in arguments]
     diagnostics = Diagnostics(stop_at_faults=False)
-    memories, run = execute(
-        kernel.plan,
-        made,
-        grid,
-        memory_budget_bytes=256 << 20,
-        watcher=WatchRecorder((), None, 0),
-        diagnostics=diagnostics,
-    )
+    ends_at = monotonic() + seconds
+
+    def require_time(*_: object) -> None:
+        if monotonic() >= ends_at:
+            raise _TimeIsOver
+
+    try:
+        memories, run = execute(
+            kernel.plan,
+            made,
+            grid,
+            memory_budget_bytes=256 << 20,
+            watcher=WatchRecorder((), None, 0),
+            progress=require_time,
+            diagnostics=diagnostics,
+        )
+    except _TimeIsOver:
+        return None
     buffers, accesses, faults = in_one_unit(memories, run.accesses, diagnostics.faults)
     return Launch(
         function=kernel.name,

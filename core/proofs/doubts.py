@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.proofs import terms
 from core.proofs.evaluate import Reached
-from core.proofs.family import Layout
+from core.proofs.family import Candidates, Layout
 from core.proofs.queries import Family
 from core.proofs.solving import Sizes
 from core.proofs.terms import Formula, Poly, Symbol
@@ -36,6 +36,20 @@ def unknowns(doubt: Doubt) -> tuple[Symbol, ...]:
     if doubt.check is not None:
         atoms += doubt.check.value.atoms()
     return tuple(dict.fromkeys(atom for atom in atoms if isinstance(atom, Symbol) and atom.kind == "unknown"))
+
+
+def is_told(family: Family, buffer: int, found: Candidates) -> bool:
+    """Whether arguments, constants or the grid tell every dimension of a tensor: else its sizes are its launcher's
+    matter, and an example with too small a one would say nothing about the kernel."""
+    constants = {1, *(value for _, value in found.seen[0].constants)}
+    in_grid = {atom for side in family.grid for atom in side.atoms()}
+    told = {*in_grid, *(atom for number in found.arguments if number is not None for atom in number.atoms())}
+    dims = family.layouts[buffer].dims
+    return all(dim.constant in constants if dim.constant is not None else told.issuperset(_sizes(dim)) for dim in dims)
+
+
+def _sizes(value: Poly) -> set[Symbol]:
+    return {atom for atom in value.atoms() if isinstance(atom, Symbol)}
 
 
 def value_of(poly: Poly, sizes: Sizes) -> int:

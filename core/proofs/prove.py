@@ -8,7 +8,7 @@ from typing import Any
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, Value, listed, sentences, tr
 from core.interpreter.ir import Function
-from core.proofs.doubts import Doubt, unknowns, value_of
+from core.proofs.doubts import Doubt, is_told, unknowns, value_of
 from core.proofs.evaluate import Reached, reached, used_sizes
 from core.proofs.examples import Example, Examples
 from core.proofs.family import Candidates, Seen, TensorSeen, candidates
@@ -18,7 +18,7 @@ from core.proofs.search import Search
 from core.proofs.solving import Clock, Solver
 from core.proofs.values import Place
 from core.proofs.wording import assumptions, doubted, written
-from core.sanitizer import findings
+from core.sanitizer import findings, kinds
 from core.trace.record import Launch
 
 SECONDS = 4.0
@@ -126,6 +126,12 @@ class _Decision:
         return self._answer("proved", sentence)
 
     def _counterexample(self, doubt: Doubt, example: Example) -> Proof:
+        assert isinstance(doubt.access.place, Place)
+        buffer = doubt.access.place.buffer
+        tensor = self._function.arguments[buffer].name
+        if doubt.kind == kinds.OUT_OF_BOUNDS and not is_told(doubt.family, buffer, self._found):
+            reason = tr("neither an argument nor the grid tells how large {tensor} is", tensor=tensor)
+            return self._undecided(doubt.access.line, reason)
         for other in self._examples.others(doubt):
             if not self._examples.exists(other, example.sizes):
                 if self._solver.clock.is_over:
@@ -154,10 +160,8 @@ class _Decision:
         if confirmed:
             after = tr("It was executed with these sizes, and the fault occurred.")
         else:
-            after = tr("It was not executed, because these sizes are too large here.")
+            after = tr("It was not executed to its end: these sizes are too large here.")
         line = doubt.access.line if doubt.check is None else doubt.check.line
-        assert isinstance(doubt.access.place, Place)
-        tensor = self._function.arguments[doubt.access.place.buffer].name
         return self._answer(
             "counterexample",
             sentences(sentence, after),

@@ -90,7 +90,8 @@ class FaultRow:
     `other_file` and `other_line` are those of the second access of a race. `index` is an element offset from the
     data_ptr of `tensor` ('' if none is concerned), whose `shape` and `strides` (in elements) are such as '[1024, 64]'.
     `iteration` of the enclosing loops and `element` of the tile are such as '3, 0'. `count` is the number of affected
-    elements (bytes for races).
+    elements (bytes for races). `is_of_proof` says that it is a counterexample of a proof, which other sizes than those
+    of the launch show.
     """
 
     launch: int
@@ -113,6 +114,7 @@ class FaultRow:
     value: str = ""
     other_file: str = ""
     other_line: int = 0
+    is_of_proof: bool = False
 
 
 @dataclass(frozen=True)

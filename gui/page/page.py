@@ -212,7 +212,7 @@ class Page(QWidget, Generic[P, R]):
         self.numbers.set_metrics(self.recorded.metrics_of(result))
         self.source.set_sources(result.sources)
         self.source.annotate_bytes(result.lines)
-        self._announce(result.messages)
+        self._announce(result.notices)
         self.presented.emit(result)
 
     def show_pinned(self, saved: SavedRun | None, plan: P | None = None) -> None:

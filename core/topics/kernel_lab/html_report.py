@@ -66,7 +66,7 @@ def as_html(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]] =
     code = _Code(result)
     sections = [
         *(note(wording.fault(row), "fault" if row.severity == "fault" else "notice") for row in result.faults),
-        *(note(message.text, "notice") for message in result.messages),
+        *(note(message.text, "notice") for message in result.notices),
         section(tr("Kernels and their lines, the heaviest first"), _kernels(result.kernel_totals, code)),
         section(tr("Tensors, the heaviest first"), _tensors(result)),
         *config_tables(result.configs),

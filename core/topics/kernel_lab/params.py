@@ -76,7 +76,7 @@ class KernelLabParams(Params):
     )
     prove: bool = switch(
         False,
-        label=tr("Prove"),
+        label=tr("Prove for all sizes"),
         help=tr(
             "Also say for each kernel whether it stays in bounds and has no write-write race for all sizes, not only "
             "for those of this run: a proof, a smallest counterexample, or the line because of which neither is known."

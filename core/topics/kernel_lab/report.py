@@ -112,7 +112,7 @@ def report(result: KernelLabResult, findings: Sequence[tuple[Claim, Finding]]) -
             ClaimTested(claim.id, str(claim.statement), finding.verdict, str(finding.evidence))
             for claim, finding in findings
         ),
-        messages=tuple(Notice(message.severity, str(message.text)) for message in result.messages),
+        messages=tuple(Notice(message.severity, str(message.text)) for message in result.notices),
         totals=Totals(result.kernel_totals, result.tensor_totals),
         launches=result.launches,
         tensors=result.tensors,

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.contracts.archive import Array
 from core.contracts.params import Params
-from core.contracts.result import KernelSource, LineTraffic, Result
+from core.contracts.result import KernelSource, LineTraffic, Message, Result
 from core.contracts.text import EMPTY, Text
 from core.proofs.record import Proof
 from core.topics.kernel_lab.params import KernelLabParams
@@ -129,7 +129,8 @@ class KernelLabResult(Result):
                   the form's at that time.
     failure       what the function raised after its launches, empty if nothing; also among the messages. `stack` is
                   the user's own part of the traceback.
-    proofs        the answer about each kernel, if it was asked for; also among the messages.
+    proofs        the answer about each kernel, if it was asked for. A counterexample that was executed and showed its
+                  fault is among `faults` too, with `is_of_proof`.
 
     Metrics (all traced):
       launches, programs, accesses, read_bytes, written_bytes, unique_bytes (distinct in each launch, added up),
@@ -153,6 +154,11 @@ class KernelLabResult(Result):
     failure: Text = EMPTY
     stack: str = ""
     proofs: tuple[Proof, ...] = ()
+
+    @property
+    def notices(self) -> tuple[Message, ...]:
+        """The messages, and the answers of the proofs."""
+        return (*self.messages, *(Message("notice", proof.sentence) for proof in self.proofs))
 
     def is_run_of(self, params: Params) -> bool:
         """An opened trace stays valid as long as the form names the same file and function."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.contracts.text import EMPTY, Text, listed, sentences, tr, tr_plural, verbatim
 from core.format import quantity
+from core.proofs.record import Proof, Verdict
 from core.sanitizer import kinds
 from core.sanitizer.kinds import KINDS
 from core.topics.kernel_lab.result import KernelLabResult
@@ -96,6 +97,19 @@ def kind_of_fault(row: FaultRow) -> Text:
     """The name of its kind; that of a later version as it stands."""
     known = KINDS.get(row.kind)
     return verbatim(row.kind) if known is None else known.name
+
+
+_VERDICTS: dict[Verdict, Text] = {
+    "proved": tr("proved for all sizes"),
+    "counterexample": tr("counterexample"),
+    "undecided": tr("undecided for all sizes"),
+    "stopped": tr("stopped: no answer for all sizes"),
+}
+
+
+def verdict_of(proof: Proof) -> Text:
+    """The answer about all sizes in a few words."""
+    return _VERDICTS[proof.verdict]
 
 
 def what_was_checked(result: KernelLabResult) -> Text:

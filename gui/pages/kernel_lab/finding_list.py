@@ -21,10 +21,21 @@ from PySide6.QtWidgets import (
 from core.contracts.text import Text, tr
 from core.outside import TIP_LIMIT, shown_label
 from core.topics.kernel_lab.result import KernelLabResult
-from core.topics.kernel_lab.wording import kind_of_fault
+from core.topics.kernel_lab.wording import kind_of_fault, verdict_of
 from gui import theme as themes
 from gui import translation, zoom
-from gui.pages.kernel_lab.finding_rows import LINE_ROLE, SEVERITIES, FindingRows, Found, Head, Index, Note, lines_of
+from gui.pages.kernel_lab.finding_rows import (
+    LINE_ROLE,
+    SEVERITIES,
+    Answer,
+    FindingRows,
+    Found,
+    Head,
+    Index,
+    Line,
+    Note,
+    lines_of,
+)
 from gui.theme import Theme
 from gui.translation import show_text
 from gui.widgets.badge import chip_size, paint_chip
@@ -79,8 +90,9 @@ class FindingList(QWidget):
 
     @property
     def has_news(self) -> bool:
-        """Whether there are findings or a failure."""
-        return bool(self.found) or any(note.is_failure for note in self.notes)
+        """Whether there are findings, a failure or answers about all sizes."""
+        is_answered = any(isinstance(line, Answer) for line in self.view.rows.lines)
+        return bool(self.found) or is_answered or any(note.is_failure for note in self.notes)
 
     @property
     def sentence(self) -> str:
@@ -134,7 +146,7 @@ class _View(QListView):
         line = self.rows.lines[index.row()] if index.isValid() and self.selectionModel().isSelected(index) else None
         return line if isinstance(line, Found) else None
 
-    def set_lines(self, lines: Sequence[Note | Head | Found]) -> None:
+    def set_lines(self, lines: Sequence[Line]) -> None:
         kept = self.current
         self._is_silent = True
         self.rows.set_lines(lines)
@@ -216,7 +228,7 @@ class _Delegate(QStyledItemDelegate):
         if isinstance(line, Head):
             return QSize(width, max(pitch, chip_size("x").height()) + 2 * _EDGE_PX)
         count = len(_texts(line, width))
-        return QSize(width, count * pitch + 2 * _EDGE_PX + (_button_px() if isinstance(line, Found) else 0))
+        return QSize(width, count * pitch + 2 * _EDGE_PX + (_button_px() if isinstance(line, Found | Answer) else 0))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         line, theme, rect = index.data(LINE_ROLE), themes.current(), QRectF(option.rect)
@@ -227,7 +239,7 @@ class _Delegate(QStyledItemDelegate):
             _paint_head(painter, line, rect, theme)
         else:
             top = rect.top() + _EDGE_PX
-            if isinstance(line, Found):
+            if isinstance(line, Found | Answer):
                 painter.fillRect(QRectF(rect.left(), rect.top(), 3, rect.height()), QColor(_colour(line, theme)))
                 _paint_place(painter, line, option.rect, theme)
                 top += _button_px()
@@ -255,9 +267,13 @@ def _paint_head(painter: QPainter, head: Head, rect: QRectF, theme: Theme) -> No
     painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
 
-def _paint_place(painter: QPainter, found: Found, rect: QRect, theme: Theme) -> None:
-    button = _button_in(rect)
-    paint_chip(painter, QRectF(button), str(_SHOW_ME), theme.accent, theme.surface)
+def _paint_place(painter: QPainter, found: Found | Answer, rect: QRect, theme: Theme) -> None:
+    """The button of a finding, or the verdict of an answer, and where it is."""
+    button = _button_in(rect, str(verdict_of(found.proof)) if isinstance(found, Answer) else "")
+    if isinstance(found, Answer):
+        paint_chip(painter, QRectF(button), str(verdict_of(found.proof)), _colour(found, theme), theme.surface)
+    else:
+        paint_chip(painter, QRectF(button), str(_SHOW_ME), theme.accent, theme.surface)
     painter.setFont(themes.mono_font("small"))
     painter.setPen(QColor(theme.text))
     left = rect.left() + 2 * _EDGE_PX
@@ -267,8 +283,8 @@ def _paint_place(painter: QPainter, found: Found, rect: QRect, theme: Theme) -> 
     painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
 
-def _button_in(rect: QRect) -> QRect:
-    size = chip_size(str(_SHOW_ME))
+def _button_in(rect: QRect, word: str = "") -> QRect:
+    size = chip_size(word or str(_SHOW_ME))
     width, height = size.width() + 2 * _EDGE_PX, size.height() + 2
     return QRect(rect.right() - width - _EDGE_PX, rect.top() + _EDGE_PX, width, height)
 
@@ -281,15 +297,19 @@ def _pitch() -> int:
     return QFontMetrics(themes.ui_font("small")).lineSpacing() + 1
 
 
-def _colour(line: Head | Found, theme: Theme) -> str:
+def _colour(line: Head | Found | Answer, theme: Theme) -> str:
+    if isinstance(line, Answer):
+        return {"proved": theme.good, "counterexample": theme.bad}.get(line.proof.verdict, theme.muted)
     row = line.first if isinstance(line, Head) else line.row
     return theme.bad if row.severity == "fault" else theme.muted
 
 
-def _texts(line: Note | Found, width: int) -> tuple[tuple[str, str], ...]:
+def _texts(line: Note | Found | Answer, width: int) -> tuple[tuple[str, str], ...]:
     """The lines of text with the names of their colours."""
     if isinstance(line, Note):
         parts: list[tuple[Text, str]] = [(line.text, "bad" if line.is_failure else "muted")]
+    elif isinstance(line, Answer):
+        parts = [(line.proof.sentence, "text")]
     else:
         parts = [(line.row.sentence, "text"), (line.row.repair, "good")]
     # A path of a hundred letters says no more than the name of the file, which the page shows.

@@ -9,9 +9,10 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
 from core.contracts.text import EMPTY, Text, sentences, tr
+from core.proofs.record import Proof
 from core.sanitizer.kinds import KINDS
 from core.topics.kernel_lab.result import KernelLabResult
-from core.topics.kernel_lab.wording import kind_of_fault, what_was_checked
+from core.topics.kernel_lab.wording import kind_of_fault, verdict_of, what_was_checked
 from core.trace.tables import FaultRow
 from gui.translation import plain_tip
 
@@ -26,6 +27,18 @@ class Note:
 
     text: Text
     is_failure: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known about all sizes of a kernel."""
+
+    proof: Proof
+
+    @property
+    def place(self) -> str:
+        """'file.py:7', without its folder."""
+        return _place(self.proof.file, self.proof.line)
 
 
 @dataclass(frozen=True)
@@ -51,23 +64,27 @@ class Found:
     @property
     def place(self) -> str:
         """'file.py:7', without its folder."""
-        return f"{self.row.file.replace(chr(92), '/').rpartition('/')[2]}:{self.row.line}"
+        return _place(self.row.file, self.row.line)
 
 
-Line = Note | Head | Found
+Line = Note | Head | Found | Answer
+
+
+def _place(file: str, line: int) -> str:
+    return f"{file.replace(chr(92), '/').rpartition('/')[2]}:{line}"
 
 
 def lines_of(result: KernelLabResult) -> list[Line]:
-    """Faults before remarks, one group for each kind."""
+    """Faults before remarks, one group for each kind; then the answers about all sizes."""
     lines: list[Line] = [Note(result.failure, is_failure=True)] if result.failure else []
     by_kind: dict[tuple[bool, str], list[Found]] = {}
     for number, row in enumerate(result.faults):
-        by_kind.setdefault((row.severity != "fault", row.kind), []).append(Found(number, row))
+        if not row.is_of_proof:
+            by_kind.setdefault((row.severity != "fault", row.kind), []).append(Found(number, row))
     for key in sorted(by_kind, key=lambda key: key[0]):
         lines += [Head(by_kind[key][0].row, len(by_kind[key])), *by_kind[key]]
-    if not by_kind:
-        lines.append(Note(what_was_checked(result), is_failure=False))
-    return lines
+    lines += map(Answer, result.proofs)
+    return lines if by_kind else [*lines, Note(what_was_checked(result), is_failure=False)]
 
 
 class FindingRows(QAbstractListModel):
@@ -109,6 +126,8 @@ def _spoken(line: Line) -> str:
     """What a screen reader says."""
     if isinstance(line, Note):
         return str(line.text)
+    if isinstance(line, Answer):
+        return f"{verdict_of(line.proof)}, {line.place}: {line.proof.sentence}"
     if isinstance(line, Head):
         return f"{SEVERITIES[line.first.severity]}: {kind_of_fault(line.first)} ({line.count:,})"
     row = line.row

@@ -80,7 +80,6 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         messages=(
             *(Message("warning", text) for text in (traced.failure, traced.warning) if text),
             *(Message("notice", notice) for notice in traced.notices),
-            *(Message("notice", proof.sentence) for proof in proofs),
         ),
     )
 
@@ -101,6 +100,7 @@ def _proved_faults(proofs: Sequence[Proof], first: Mapping[str, int]) -> Iterato
                 count=1,
                 sentence=proof.sentence,
                 function=proof.function,
+                is_of_proof=True,
             )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from core.contracts.text import EMPTY, Text, listed, sentences, tr, tr_plural, verbatim
 from core.format import quantity
 from core.proofs.record import Proof, Verdict
 from core.sanitizer import kinds
-from core.sanitizer.kinds import KINDS
+from core.sanitizer.kinds import KINDS, Group
 from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow, LaunchRow
 
@@ -21,6 +23,15 @@ CHECKED_BY_ADDRESS = (
 """What every trace was checked for."""
 CHECKED_IN_FULL = tuple(kind for kind in KINDS if kind not in (*CHECKED_BY_ADDRESS, kinds.CONFIGURATION_CHANGES_RESULT))
 """What a full trace was checked for besides. Configurations are compared only where all of them are tried."""
+
+_GROUPS: dict[Group, Text] = {
+    "memory": tr("memory"),
+    "race": tr("races"),
+    "number": tr("numbers"),
+    "tuning": tr("tuning"),
+    "progress": tr("progress"),
+}
+_KINDS_OF = Counter(kind.group for kind in KINDS.values())
 
 
 def kind_of_trace(result: KernelLabResult) -> Text:
@@ -113,13 +124,18 @@ def verdict_of(proof: Proof) -> Text:
 
 
 def what_was_checked(result: KernelLabResult) -> Text:
-    """That nothing was found, and what was looked for."""
+    """That nothing was found, and what was looked for, by group: the names of all kinds would fill the list."""
     is_full = result.addresses_only is False and not result.trace_file
-    checked = (*CHECKED_BY_ADDRESS, *(CHECKED_IN_FULL if is_full else ()))
+    checked = [KINDS[kind].group for kind in (*CHECKED_BY_ADDRESS, *(CHECKED_IN_FULL if is_full else ()))]
+    groups = [
+        tr("{group} ({count} of {all})", group=name, count=checked.count(group), all=_KINDS_OF[group])
+        for group, name in _GROUPS.items()
+        if group in checked
+    ]
     return tr_plural(
-        "No findings: {accesses:,} accesses of {count:,} launch were checked for: {kinds}.",
-        "No findings: {accesses:,} accesses of {count:,} launches were checked for: {kinds}.",
+        "No findings: {accesses:,} accesses of {count:,} launch were checked. The kinds looked for: {groups}.",
+        "No findings: {accesses:,} accesses of {count:,} launches were checked. The kinds looked for: {groups}.",
         count=len(result.launches),
         accesses=sum(row.accesses for row in result.launches),
-        kinds=listed([KINDS[kind].name for kind in checked]),
+        groups=listed(groups),
     )

@@ -46,7 +46,7 @@ from gui.widgets.wrapped_text import wrapped
 from gui.zoom import Px
 
 _NOTHING_YET = tr("What is wrong with the kernels is listed here.")
-_FOLDERS = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:]+)+[\\/](?=[^\s\\/:]+\.py:\d)")
+_FOLDERS = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_.~-]*(?:[\\/][^\s\\/:]+)*[\\/](?=[^\s\\/:]+\.py:\d)")
 """The folders of a path, before 'file.py:7'."""
 
 _SHOW_ME = tr("Show me")
@@ -312,9 +312,13 @@ def _texts(line: Note | Found | Answer, width: int) -> tuple[tuple[str, str], ..
         parts = [(line.proof.sentence, "text")]
     else:
         parts = [(line.row.sentence, "text"), (line.row.repair, "good")]
-    # A path of a hundred letters says no more than the name of the file, which the page shows.
-    texts = [(_FOLDERS.sub("", str(part)), tone) for part, tone in parts]
+    texts = [(without_folders(str(part)), tone) for part, tone in parts]
     return tuple((text, tone) for part, tone in texts for text in _wrapped(part, width - 3 * _EDGE_PX))
+
+
+def without_folders(text: str) -> str:
+    """A sentence with files by their names: a path of a hundred letters says no more, as the page shows the file."""
+    return _FOLDERS.sub("", text)
 
 
 @zoom.cached(1024)

@@ -18,6 +18,7 @@ from core.topics.kernel_lab.result import KernelLabResult
 from core.trace.tables import FaultRow
 from gui import theme
 from gui.pages.kernel_lab import KernelLabPage
+from gui.pages.kernel_lab.finding_list import without_folders
 from gui.pages.kernel_lab.finding_rows import Found, Head, lines_of
 from tests.gui.pages.kernel_lab.lab_result import LOAD_LINE, PROGRAMS, SOURCE, STORE_LINE, lab_result
 
@@ -156,7 +157,7 @@ def test_that_without_findings_the_list_says_what_was_checked(
 ) -> None:
     present(page, replace(result, faults=()), qtbot)
     (note,) = page.findings.faults.notes
-    assert str(note.text).startswith("No findings: 512 accesses of 1 launch were checked for: out of bounds")
+    assert str(note.text).startswith("No findings: 512 accesses of 1 launch were checked.")
     assert not page.findings.faults.has_news
     assert page.findings.faults.data_table() is None
 
@@ -178,3 +179,16 @@ def test_that_the_list_is_copied_as_data_and_one_finding_as_text(page: KernelLab
     pick(page, 1, qtbot)
     QTest.keyClick(page.findings.faults.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert "Programs 0 and 2 store." in QApplication.clipboard().text()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("at resources/examples/a.py:18: program 3", "at a.py:18: program 3"),
+        ("at /home/me/a.py:3, b.py:4", "at a.py:3, b.py:4"),
+        ("在 C:\\用户\\a.py:3 处", "在 a.py:3 处"),
+        ("x/y + 3 is read at a.py:5", "x/y + 3 is read at a.py:5"),
+    ],
+)
+def test_that_files_in_sentences_are_named_without_folders(sentence: str, shown: str) -> None:
+    assert without_folders(sentence) == shown

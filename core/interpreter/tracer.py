@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from core.contracts.errors import InternalError
+from core.contracts.errors import InternalError, TilescopeError
 from core.contracts.text import EMPTY, Text
 from core.interpreter import frontend, origins
 from core.interpreter.autotuning import Tuning
@@ -24,24 +24,20 @@ from core.interpreter.frontend import Kernel
 from core.interpreter.grid import Grid, checked_grid
 from core.interpreter.handles import LaunchHandle, Usage
 from core.interpreter.host_reads import observed, observer_of, unobserved
+from core.interpreter.looking import before_launch, looked_at
 from core.interpreter.memory import Memory
 from core.interpreter.origins import Origins
 from core.interpreter.plan import Plan
-from core.interpreter.second_look import SecondLook, harmless_races, may_need
+from core.interpreter.second_look import SecondLook
 from core.interpreter.shadows.instrument import Line
 from core.interpreter.shadows.suspects import Suspects
-from core.interpreter.slice import addresses_of, depends_on_data
+from core.interpreter.slice import addresses_of
 from core.interpreter.specialised import Ignored, broken_promises
 from core.interpreter.trial import Outputs, outputs_of, taken_back
-from core.interpreter.tuned_in_place import Before, kept, protected, tuned_in_place
+from core.interpreter.tuned_in_place import Before
 from core.interpreter.units import in_one_unit
 from core.interpreter.unwritten import NeedsData, UnwrittenStores
-from core.interpreter.virtual_gpu import (
-    capture,
-    is_capturing,
-    require_reachable,
-    truth,
-)
+from core.interpreter.virtual_gpu import capture, is_capturing, require_reachable, truth
 from core.sanitizer.walks import walk_findings
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
@@ -189,15 +185,20 @@ class Tracer:
                 self._on_launch(kernel, bound, arguments, shape)
         if self._trial is None:
             with unobserved(), truth(), origins.unobserved():
-                restored, before = self._kept(kernel, arguments)
+                fresh = None if self._addresses_only else self._fresh
+                restored, before = before_launch(kernel.plan, arguments, self.tuning, fresh)
             launch, memories, run = self._execute(kernel, arguments, shape, config, self._size, site, before)
             self._require_end(launch, memories, run)
             launch = replace(launch, faults=(*launch.faults, *self.tuning.compared(kernel.name)))
             if self._fresh is not None:
-                with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
-                    run_again = partial(self._run_again, arguments, shape)
-                    look = SecondLook(kernel.plan, launch, memories, before, run_again, self._arrived)
-                    launch = self._looked_at(kernel, look, self._fresh, restored)
+                run_again = partial(self._run_again, arguments, shape)
+                look = SecondLook(kernel.plan, launch, memories, before, run_again, self._arrived)
+                try:
+                    with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
+                        launch = looked_at(look, self._fresh, restored, len(self.launches))
+                except TilescopeError:  # a limit, or a user who cancels: the launch itself has run
+                    self.launches.append(launch)
+                    raise
             if not self._stop_at_faults:
                 broken = broken_promises(kernel, bound, arguments, ignored)
                 launch = replace(launch, faults=(*launch.faults, *broken))
@@ -209,33 +210,6 @@ class Tracer:
             self._require_end(launch, memories, run)
             outputs = None if self._addresses_only else outputs_of(memories, launch.accesses)
         self._trial.append((launch, LaunchHandle(kernel, bound, self._launch).usage(), outputs))
-
-    def _kept(self, kernel: Kernel, arguments: Sequence[Any]) -> tuple[frozenset[str] | None, Before]:
-        """What the autotuners around a kernel restore (`protected`), and what its tensors hold, if that is needed."""
-        if self._fresh is None or self._addresses_only:
-            return None, {}
-        restored = protected(self.tuning.autotuners())
-        needed = restored is not None or may_need(kernel.plan, arguments, self._fresh.is_unwritten)
-        return restored, kept(arguments) if needed else {}
-
-    def _looked_at(
-        self, kernel: Kernel, look: SecondLook, fresh: FreshMemory, restored: frozenset[str] | None
-    ) -> Launch:
-        """The launch with the findings that ask what was in memory before, and what comes of it."""
-        launch, faults = look.launch, list(look.launch.faults)
-        if restored is not None:
-            tuned = tuned_in_place(launch, look.memories, look.before, restored)
-            faults += [fault for fault in tuned if look.changes(fault.buffer)]
-        if look.before:
-            faults += harmless_races(look)
-        placed_by_data = depends_on_data(kernel.plan)
-        return fresh.launched(
-            replace(launch, faults=tuple(faults)),
-            look.memories,
-            len(self.launches),
-            placed_by_data=placed_by_data,
-            dropped=look.dropped,
-        )
 
     def _run_again(
         self, arguments: Sequence[Any], shape: Grid, plan: Plan, suspects: Suspects | None = None, **options: Any

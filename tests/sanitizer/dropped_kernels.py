@@ -37,7 +37,7 @@ def use(w, o, n, HOW: tl.constexpr, B: tl.constexpr):
         if tl.sum(v) > 0:
             tl.store(o, 1)
     elif HOW == "address":
-        tl.store(o + i, tl.load(w + v % n), mask=v >= 0)
+        tl.store(o + i, tl.load(w + (v & 31)))
     elif HOW == "gather":
         tl.store(o + i, tl.gather(v, B - 1 - i, 0))
     elif HOW == "sort":

@@ -11,7 +11,7 @@ from core.interpreter.ir import Block, Function, Operation, Value
 SHAPES = frozenset(
     f"tt.{name}"
     for name in ("splat", "unsplat", "broadcast", "expand_dims", "reshape", "trans", "cat", "join", "split")
-)
+) | {"ttg.convert_layout", "gluon.set_auto_layout"}
 """Operations that move elements. They move a shadow as they move its value."""
 
 LINEAR = SHAPES | {"arith.addi", "arith.subi", "arith.muli", "arith.extsi", "arith.extui", "arith.trunci"}

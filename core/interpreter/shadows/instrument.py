@@ -44,7 +44,7 @@ _GLUON = ("ttg.", "ttng.", "gluon.", "amdg.", "amdgpu.")
 
 @lru_cache(maxsize=256)
 def with_shadows(original: Plan, suspects: frozenset[Line] = frozenset()) -> Plan:
-    """The plan of the same function with shadows, or itself if there is nothing to check. Gluon kernels get none.
+    """The plan of the same function with shadows, or itself if there is nothing to check.
 
     With the lines of `suspects`, only what their loads read is followed.
     """
@@ -59,8 +59,10 @@ def with_shadows(original: Plan, suspects: frozenset[Line] = frozenset()) -> Pla
 
 
 def may_have_shadows(function: Function) -> bool:
-    """Whether shadows can follow the values of a function."""
-    return not any(operation.name.startswith(_GLUON) for operation in function.body.walk())
+    """Whether shadows can follow the values of a function: all but those that pass through shared memory, as those of
+    most Gluon kernels do."""
+    names = {operation.name for operation in function.body.walk()} - SHAPES
+    return not any(name.startswith(_GLUON) for name in names)
 
 
 def _has_undefined_lanes(operation: Operation) -> bool:

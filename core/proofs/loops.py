@@ -42,7 +42,7 @@ def growths(
         for mark, value, step in zip(marks, initial, steps, strict=True)
         if step is not None and isinstance(value, Int | Place)
     }
-    count = Symbol("step", "count before", first)
+    count = Symbol("step", "steps_before", first)
 
     def at(times: Poly) -> dict[Symbol, Poly]:
         return {mark: value + step * times for mark, (value, step) in known.items()}

@@ -51,6 +51,8 @@ def divided(x, o, n, B: tl.constexpr, HOW: tl.constexpr):
         v = (v % 4 + 4) % 4
     elif HOW == "dropped":
         v = tl.where(v < 0, 0, v // 4)
+    elif HOW == "clamped":
+        v = tl.maximum(v // 4 * 4, 0)
     elif HOW == "address":
         v = tl.load(x + (i - 1) % n + n, mask=i < n)
     elif HOW == "padding":

@@ -15,6 +15,7 @@ from core.trace.tables import FaultRow
 from tests.sanitizer.base_kernels import BASES, HEAD, Base, Plant
 from tests.sanitizer.config_pairs import CONFIGS
 from tests.sanitizer.hint_pairs import HINT_BASES, WIDE_BASES
+from tests.sanitizer.number_pairs import NUMBER_PAIRS
 from tests.sanitizer.progress_pairs import PROGRESS
 from tests.sanitizer.stride_pairs import STRIDE_BASES
 
@@ -32,7 +33,7 @@ class Pair:
 
 def pairs() -> Iterator[Pair]:
     """All pairs, in a fixed order."""
-    for base in (*BASES, *PROGRESS, *CONFIGS, *STRIDE_BASES, *WIDE_BASES, *HINT_BASES):
+    for base in (*BASES, *PROGRESS, *CONFIGS, *STRIDE_BASES, *WIDE_BASES, *HINT_BASES, *NUMBER_PAIRS):
         for size in base.sizes:
             shown = ", ".join(f"{name}={value}" for name, value in size.items())
             for plant in base.plants:

@@ -57,6 +57,6 @@ def test_that_the_rounding_of_negative_numbers_is_a_remark_where_it_matters(how:
     assert words in str(remark.sentence)
 
 
-@pytest.mark.parametrize("how", ["exact", "floor", "modulo", "dropped", "padding"])
+@pytest.mark.parametrize("how", ["exact", "floor", "modulo", "dropped", "clamped", "padding"])
 def test_that_exact_corrected_and_dropped_quotients_are_silent(how: str) -> None:
     assert found(kernels.divide, how) == []

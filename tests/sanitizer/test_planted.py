@@ -9,7 +9,9 @@ import pytest
 from core.sanitizer.kinds import (
     ADDRESS_OVERFLOW_AHEAD,
     BROKEN_HINT,
+    CAST_OVERFLOW,
     CONFIGURATION_CHANGES_RESULT,
+    NAN_BORN,
     NO_PROGRESS,
     OUT_OF_BOUNDS,
     WRITE_WRITE_RACE,
@@ -36,6 +38,8 @@ def test_that_there_are_many_different_pairs() -> None:
         ("tuned scale", "a grid of one configuration", CONFIGURATION_CHANGES_RESULT),
         ("copy of rows", "drop the cast to int64", ADDRESS_OVERFLOW_AHEAD),
         ("rotation", "promise too much", BROKEN_HINT),
+        ("scale to float16", "cast before scaling", CAST_OVERFLOW),
+        ("masked online softmax", "drop the guard of an empty row", NAN_BORN),
     ],
 )
 def test_that_a_planted_fault_is_found_and_its_twin_is_clean(base: str, name: str, kind: str, tmp_path: Path) -> None:

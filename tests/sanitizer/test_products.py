@@ -18,10 +18,10 @@ def found(*given: object) -> list[Fault]:
     return [fault for launch in tracer.launches for fault in launch.faults]
 
 
-def test_that_rows_that_lose_their_digits_are_a_remark_with_the_error() -> None:
+def test_that_a_product_that_loses_its_digits_is_a_remark_with_the_error() -> None:
     (remark,) = found("tf32", 1000.0, True, 0.0)
     assert (remark.kind, remark.severity, remark.count) == (kinds.TF32_ERROR, "remark", 3 * 16 * 16)
-    assert "of the result has a relative error of 0." in str(remark.sentence)
+    assert "the result has a relative error of 0." in str(remark.sentence)
     assert 'input_precision="ieee"' in str(remark.repair)
 
 

@@ -63,6 +63,10 @@ class Doubts:
             self._doubts[known] = Doubt(kind, operation, repair)
         return known
 
+    def ids_of(self, kind: str) -> list[int]:
+        """The ids of all doubts of a kind."""
+        return [id_ for (known, _), id_ in self._ids.items() if known == kind]
+
     def __getitem__(self, id_: int) -> Doubt:
         return self._doubts[id_]
 

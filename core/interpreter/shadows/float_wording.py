@@ -81,6 +81,8 @@ def repair(kind: str, operation: Operation) -> Text:
         return tr("Subtract the largest number of the row before `tl.exp`.")
     if name in ("log", "log2", "sqrt", "rsqrt", "precise_sqrt"):
         return tr("Keep the argument positive: add a small number, or use `tl.maximum`.")
+    if name in ("divf", "precise_divf", "remf") and kind == kinds.NAN_BORN:
+        return tr("Keep infinities out of the operands and 0 out of the divisor, or choose with `tl.where`.")
     if name in ("divf", "precise_divf", "remf"):
         return tr("Keep the divisor from being 0: add a small number to it, or choose with `tl.where`.")
     if kind == kinds.NAN_BORN and name == "subf":

@@ -13,6 +13,7 @@ from core.interpreter.plan import Plan, plan
 from core.interpreter.serial import waits
 from core.interpreter.shadows.births import BIRTHS
 from core.interpreter.shadows.checks import Checks, access_kind
+from core.interpreter.shadows.clamps import CLAMP, CLAMPS
 from core.interpreter.shadows.flow import ELEMENTWISE, SHAPES, Edge, edges_of, is_elementwise, moves, reached
 from core.interpreter.shadows.following import ESCAPE, NOTE, SUSPECT
 from core.interpreter.shadows.hints import checked_hints
@@ -237,8 +238,8 @@ class Maker:
             return make(SELECT, (operands[0], *given))
         made: list[Operation] = []
         if any(value.slot in self._shadows for value in operands):
-            absorbs = name in ABSORBING
-            made = make(ABSORB if absorbs else MERGE, (*operands, *given) if absorbs else given)
+            moving = ABSORB if name in ABSORBING else CLAMP if name in CLAMPS else MERGE
+            made = make(moving, given if moving == MERGE else (*operands, *given))
         return made + self._born(operation, made)
 
     def _born(self, operation: Operation, made: Sequence[Operation]) -> list[Operation]:
@@ -248,10 +249,8 @@ class Maker:
             older = [each.result for each in (*made, *added)][-1:]
             names = tuple(self._name(value, operation) for value in operation.operands)
             operands = (*operation.operands, operation.result, *older)
-            attributes = {"at": operation, "names": names}
-            added.append(
-                Operation(BIRTHS[birth], (self._new(operation.result),), operands, attributes, (), operation.location)
-            )
+            attributes, results = {"at": operation, "names": names}, (self._new(operation.result),)
+            added.append(Operation(BIRTHS[birth], results, operands, attributes, (), operation.location))
         return added
 
     def _name(self, value: Value, operation: Operation) -> str:

@@ -1,7 +1,7 @@
-"""Products of float32 tiles in TF32, Triton's default: rows of the result that lose all but two digits.
+"""Products of float32 tiles in TF32, Triton's default, that lose all but two digits.
 
-TF32 rounds both factors to 11 bits, an error of 2^-11 of each product. Where the products of a row cancel, that is a
-large part of their sum. Rows are compared by their Euclidean norms: |error| > 1 % of |row|.
+TF32 rounds both factors to 11 bits, an error of 2^-11 each. Where the products of a whole tile cancel, that is a large
+part of their sums. Tiles are compared by their Frobenius norms: |error| > 1 % of |result|.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def rounded_to_tf32(tile: torch.Tensor) -> torch.Tensor:
 
 @step(TF32)
 def _tf32(operation: Operation, _planner: StepPlanner) -> Step:
-    """The error of a row is at most 2 u |a| |B|, which most products show to be small enough at once. The error of an
-    accumulator adds up over a loop, and is compared with what the accumulator holds."""
+    """The error is at most 2 u |a| |b|, which is small enough for most products. That of an accumulator adds up over a
+    loop, and is compared with what the accumulator holds."""
     at: Operation = operation.attributes["at"]
     slots = [value.slot for value in operation.operands]
     types = [value.type for value in (*at.operands[:2], at.result)]
-    rows, result = at.result.type.dims[0], operation.result.slot
+    result = operation.result.slot
     repair = tr('Pass `input_precision="ieee"`, or `"tf32x3"`, which is faster.')
 
     def run(frame: Frame) -> None:
@@ -67,7 +67,7 @@ def _tf32(operation: Operation, _planner: StepPlanner) -> Step:
         ]
         bound = np.broadcast_to(_bounds(*tiles), frame.count)
         suspects = np.argsort(-bound, kind="stable")[:_MOST_LANES]
-        bad: BoolArray = np.zeros((frame.count, rows, 1), dtype=np.bool_)
+        bad: BoolArray = np.zeros((frame.count, 1, 1), dtype=np.bool_)
         numbers: Numbers = {name: np.zeros(bad.shape) for name in ("relative", "value", "rounded")}
         numbers |= {name: np.zeros(bad.shape, dtype=np.int64) for name in ("row", "column")}
         for lane in np.union1d(suspects[bound[suspects] > _LARGE], np.flatnonzero(carried)).tolist():
@@ -75,7 +75,13 @@ def _tf32(operation: Operation, _planner: StepPlanner) -> Step:
             a, b, made = (tile[min(lane, len(tile) - 1)] for tile in tiles)
             error = rounded_to_tf32(a).double() @ rounded_to_tf32(b).double() - a.double() @ b.double()
             errors[program] = error = error + errors[program] if carried[lane] and program in errors else error
-            _compare(error, made.double(), bad[lane], {name: array[lane] for name, array in numbers.items()})
+            relative = float(torch.linalg.vector_norm(error) / torch.linalg.vector_norm(made.double()))
+            bad[lane] = relative > _LARGE
+            row, column = divmod(int(error.abs().argmax()), error.shape[1])
+            value = float(made[row, column])
+            found = (relative, value, value + float(error[row, column]), row, column)
+            for array, number in zip(numbers.values(), found, strict=True):
+                array[lane] = number
         if bad.any():
             doubts.examples(id_, frame, bad, **numbers)
             older = marks.first((marks.where(bad, id_, 0, 2), older), 2)
@@ -85,19 +91,8 @@ def _tf32(operation: Operation, _planner: StepPlanner) -> Step:
 
 
 def _bounds(a: torch.Tensor, b: torch.Tensor, made: torch.Tensor) -> Any:
-    """By lane, a bound of the relative error of the worst row."""
-    norm = torch.linalg.vector_norm
-    error = 2 * _UNIT * norm(a, dim=-1) * norm(b, dim=(-2, -1))[:, None]
-    relative = torch.where(error > 0, error / norm(made, dim=-1), 0.0)
-    return relative.nan_to_num(nan=0.0, posinf=torch.inf).amax(dim=-1).cpu().numpy()
-
-
-def _compare(error: torch.Tensor, made: torch.Tensor, bad: BoolArray, numbers: Numbers) -> None:
-    """Set which rows, [rows, 1], are lost, and the element of each that is farthest off."""
-    relative = torch.linalg.vector_norm(error, dim=-1) / torch.linalg.vector_norm(made, dim=-1)
-    columns = error.abs().argmax(dim=-1, keepdim=True)
-    value = made.gather(1, columns)
-    bad[:] = (relative > _LARGE).cpu().numpy()[:, None]
-    found = (relative[:, None], value, value + error.gather(1, columns), torch.arange(len(made))[:, None], columns)
-    for array, column in zip(numbers.values(), found, strict=True):
-        array[:] = column.cpu().numpy()
+    """By lane, a bound of the relative error."""
+    of_a, of_b, of_made = (torch.linalg.vector_norm(tile, dim=(1, 2)) for tile in (a, b, made))
+    error = 2 * _UNIT * of_a * of_b
+    relative = torch.where(error > 0, error / of_made, 0.0)
+    return relative.nan_to_num(nan=0.0, posinf=torch.inf).cpu().numpy()

@@ -76,8 +76,8 @@ def sentence(kind: str, tensor: str, numbers: dict[str, Value], details: dict[st
     if kind == kinds.TF32_ERROR:
         return tr(
             "In {kernel} at {location}, `tl.dot` rounds float32 numbers to TF32, and large products cancel: in program "
-            "{program}, row {row} of the result has a relative error of {relative:.2g}, with {rounded:.6g} instead of "
-            "{value:.6g} in column {column}: {reach}.",
+            "{program}, the result has a relative error of {relative:.2g}, with {rounded:.6g} instead of {value:.6g} "
+            "at [{row}, {column}]: {reach}.",
             **{name: numbers[name] for name in ("row", "relative", "rounded", "value", "column")}, **details,
         )  # fmt: skip
     if kind == kinds.UNDEFINED_SHIFT:

@@ -24,6 +24,18 @@ def affine(x_ptr, out_ptr, n, SCALE: tl.constexpr, SHIFT: tl.constexpr, MORE: tl
 
 
 @triton.jit
+def affine_2d(x_ptr, out_ptr, m, n, stride, MORE: tl.constexpr, SWAPPED: tl.constexpr, BM: tl.constexpr):
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * 4 + tl.arange(0, 4)
+    inside = (rows[:, None] < m + MORE) & (columns[None, :] < n)
+    x = tl.load(x_ptr + rows[:, None] * stride + columns[None, :], mask=inside, other=0.0)
+    if SWAPPED:
+        tl.store(out_ptr + columns[None, :] * n + rows[:, None], x, mask=inside)
+    else:
+        tl.store(out_ptr + rows[:, None] * n + columns[None, :], x, mask=inside)
+
+
+@triton.jit
 def softmax(x_ptr, out_ptr, stride, columns, BLOCK: tl.constexpr):
     row, column = tl.program_id(0), tl.arange(0, BLOCK)
     x = tl.load(x_ptr + row * stride + column, mask=column < columns, other=-float("inf"))
@@ -66,6 +78,12 @@ def run_affine(n, scale, shift, more, block):
     x = torch.rand(n)
     out = torch.empty_like(x)
     affine[(triton.cdiv(n, block),)](x, out, n, SCALE=scale, SHIFT=shift, MORE=more, BLOCK=block)
+
+
+def run_affine_2d(m, n, more, swapped, bm):
+    x = torch.rand(m, n + 3)[:, :n]
+    grid = (triton.cdiv(m, bm), triton.cdiv(n, 4))
+    affine_2d[grid](x, torch.empty(m, n), m, n, x.stride(0), MORE=more, SWAPPED=swapped, BM=bm)
 
 
 def run_softmax(rows=6, columns=11):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.interpreter import intercept
+from core.interpreter.replaying import TensorLike, replayed
 from core.sanitizer import kinds
 from core.topics.kernel_lab.experiment.proving import Launches
 from tests.sanitizer import proof_kernels as kernels
@@ -65,6 +67,15 @@ def test_a_proof_without_time_says_that_it_stopped():
     assert proof.verdict == "stopped"
 
 
+def test_a_counterexample_that_takes_too_long_to_execute_is_not_executed():
+    launched = []
+    with intercept(faults="record", on_launch=lambda kernel, *_: launched.append(kernel)):
+        kernels.run_add(True)
+    vector = TensorLike((32,), (1,), "float32")
+    assert replayed(launched[0], [vector, vector, 32], (2, 1, 1)) is not None
+    assert replayed(launched[0], [vector, vector, 32], (2, 1, 1), seconds=0.0) is None
+
+
 def stays_inside(n, scale, shift, more, block):
     """Whether every element that is loaded lies inside, element by element."""
     places = range(triton.cdiv(n, block) * block)
@@ -83,4 +94,31 @@ def test_a_proof_holds_for_all_small_sizes_and_a_counterexample_for_the_smallest
     assert proof.verdict == ("counterexample" if wrong else "proved"), str(proof.sentence)
     if wrong:
         assert proof.sizes == {"n": wrong[0]}
+        assert proof.confirmed
+
+
+def is_right(m, n, stride, more, swapped, bm):
+    """Whether every element that is reached lies inside, and none is stored to by two programs, element by element."""
+    owners = {}
+    for row, column in itertools.product(range(triton.cdiv(m, bm) * bm), range(triton.cdiv(n, 4) * 4)):
+        if row < m + more and column < n:
+            stored = column * n + row if swapped else row * n + column
+            owners.setdefault(stored, set()).add((row // bm, column // 4))
+            if row * stride + column > (m - 1) * stride + n - 1 or stored >= m * n:
+                return False
+    return all(len(programs) == 1 for programs in owners.values())
+
+
+@settings(max_examples=4)
+@given(st.integers(-2, 2), st.booleans(), st.sampled_from([2, 4]))
+@example(0, False, 4)
+@example(1, False, 2)
+@example(0, True, 4)
+def test_a_proof_about_two_dimensions_holds_for_all_small_sizes_and_strides(more, swapped, bm):
+    proof = proof_of(kernels.run_affine_2d, 11, 21, more, swapped, bm)
+    sizes = itertools.product(range(1, 9), range(1, 9), range(3))
+    wrong = [(m, n) for m, n, gap in sizes if not is_right(m, n, n + gap, more, swapped, bm)]
+    assert proof.verdict == ("counterexample" if wrong else "proved"), str(proof.sentence)
+    if wrong:
+        assert (proof.sizes["m"], proof.sizes["n"]) in wrong
         assert proof.confirmed

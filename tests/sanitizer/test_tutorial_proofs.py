@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.sanitizer import kinds
+from core.interpreter import intercept
+from core.sanitizer import findings, kinds
 from tests.sanitizer import tutorial_kernels as kernels
 from tests.sanitizer.test_proofs import proof_of
 
@@ -22,6 +23,15 @@ from tests.sanitizer.test_proofs import proof_of
 def test_a_kernel_of_a_tutorial_is_proved(run):
     proof = proof_of(run)
     assert proof.verdict == "proved", str(proof.sentence)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (17, 33), (50, 16)])
+def test_what_is_proved_shows_no_fault_where_it_is_executed(sizes):
+    m, n = sizes
+    with intercept(faults="record") as tracer:
+        kernels.run_grouped_matmul(m=m, n=n, k=5)
+        kernels.run_persistent_softmax(rows=m, columns=min(n, 16), programs=3)
+    assert [found.kind for launch in tracer.launches for found in findings(launch) if found.severity == "fault"] == []
 
 
 def test_attention_without_masks_has_a_counterexample_that_was_executed():

@@ -250,9 +250,9 @@ def _matmul(kernel, grid, m=71, n=53, k=37, **more):
     kernel[grid(m, n)](a, b, c, m, n, k, *strides, BM=16, BN=16, BK=16, GROUP=2, **more)
 
 
-def run_grouped_matmul(height=0):
+def run_grouped_matmul(height=0, **sizes):
     """A `height` that is not 0 is the wrong one."""
-    _matmul(grouped_matmul, lambda m, n: (triton.cdiv(m, 16) * triton.cdiv(n, 16),), HEIGHT=height)
+    _matmul(grouped_matmul, lambda m, n: (triton.cdiv(m, 16) * triton.cdiv(n, 16),), HEIGHT=height, **sizes)
 
 
 def run_persistent_matmul():

@@ -38,6 +38,8 @@ class Repeats:
 
 def _same_lanes(old: Sequence[Any], new: Sequence[Any], lanes: int) -> BoolArray | None:
     """Numbers first: most loops count, and what they count differs in every lane."""
+    if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(old, new, strict=True)):
+        return None
     same = np.ones(lanes, dtype=np.bool_)
     for a, b in sorted(zip(old, new, strict=True), key=lambda pair: isinstance(pair[1], torch.Tensor)):
         if a is b:

@@ -22,18 +22,13 @@ class Ranges:
 
     def __init__(self, symbols: Mapping[Symbol, Range], when: Formula) -> None:
         self._symbols = dict(symbols)
-        self._high: dict[Poly, float] = {}
-        for value, bound in _facts(when):
-            varying, shift, scale = _normal(value)
-            self._high[varying] = min(self._high.get(varying, math.inf), (bound - shift) // scale)
+        self._functions: dict[Applied, Range] = {}
+        self._high = _limits(when)
         self._open: set[Symbol] = set()
 
     def of(self, value: Poly) -> Range:
         """The range of a number."""
-        varying, shift, scale = _normal(value)
-        low, high = self._sum(varying)
-        low, high = max(low, -self._high.get(varying.times(-1), math.inf)), min(high, self.limit(varying))
-        return low * scale + shift, high * scale + shift
+        return _cut(value, self._sum(value), self._high)
 
     def limit(self, value: Poly) -> float:
         """The greatest number that a condition on `value` itself allows."""
@@ -52,12 +47,20 @@ class Ranges:
 
     def _atom(self, atom: Atom) -> Range:
         if isinstance(atom, Applied):
-            return self._applied(atom)
+            return self._function(atom)
         if atom.kind == "step" and atom not in self._symbols and atom not in self._open:
             self._open.add(atom)
             self._symbols[atom] = self._step(atom)
             self._open.discard(atom)
         return self._symbols.get(atom, _ALL)
+
+    def _function(self, atom: Applied) -> Range:
+        known = self._functions.get(atom)
+        if known is None:
+            known = self._applied(atom)
+            if not self._open:  # otherwise more will be known
+                self._functions[atom] = known
+        return known
 
     def _step(self, symbol: Symbol) -> Range:
         """What the conditions that a symbol occurs in leave for it."""
@@ -76,8 +79,7 @@ class Ranges:
             assert isinstance(condition, Formula)
             assert isinstance(yes, Poly)
             assert isinstance(no, Poly)
-            kept, other = Ranges(self._symbols, condition).of(yes), self.of(no)
-            kept = max(kept[0], self.of(yes)[0]), min(kept[1], self.of(yes)[1])
+            kept, other = _cut(yes, self.of(yes), _limits(condition)), self.of(no)
             return min(kept[0], other[0]), max(kept[1], other[1])
         first, second = atom.arguments
         assert isinstance(first, Poly)
@@ -92,6 +94,22 @@ class Ranges:
         if atom.function == "rem":
             return (low, high) if high < low_2 else (0, min(high, high_2 - 1))
         return (low // high_2 if math.isfinite(high_2) else 0), (high // low_2 if math.isfinite(high) else high)
+
+
+def _limits(condition: Formula) -> dict[Poly, float]:
+    """What numbers without constant and common factor are at most, where a condition holds."""
+    limits: dict[Poly, float] = {}
+    for value, bound in _facts(condition):
+        varying, shift, scale = _normal(value)
+        limits[varying] = min(limits.get(varying, math.inf), (bound - shift) // scale)
+    return limits
+
+
+def _cut(value: Poly, known: Range, limits: Mapping[Poly, float]) -> Range:
+    """The range of a number, cut where it is limited."""
+    varying, shift, scale = _normal(value)
+    low = -limits.get(varying.times(-1), math.inf) * scale + shift
+    return max(known[0], low), min(known[1], limits.get(varying, math.inf) * scale + shift)
 
 
 def _facts(formula: Formula, *, holds: bool = True) -> Iterator[tuple[Poly, int]]:

@@ -46,7 +46,8 @@ def test_that_a_planted_fault_is_found_and_its_twin_has_nothing(key: tuple[str, 
 @pytest.mark.parametrize(
     "name",
     ["transposed_on_purpose", "both_ways", "keys_transposed", "flat_with_equal_strides", "blocks_of_a_packed_tensor",
-     "columns_by_a_mask", "loop_to_the_end", "ignored_label_dropped", "ignored_label_skipped", "rows_by_index",
+     "columns_by_a_mask", "loop_to_the_end", "ignored_label_dropped", "ignored_label_skipped",
+        "offsets_from_the_row", "rows_by_index",
      "overlapping_windows", "expanded_by_its_strides", "slice_by_its_strides", "index_of_pairs"],
 )  # fmt: skip
 def test_that_what_is_meant_is_no_finding(name: str) -> None:

@@ -162,6 +162,11 @@ def other_label_not_skipped():
     labels(picked_if, -1)
 
 
+def offsets_from_the_row():
+    x, jumps = torch.rand(6, 8), torch.tensor([8, 16, 3, 0, 1, -8])
+    picked_if[(6,)](x, jumps, torch.zeros(6), 8)
+
+
 def label_of_the_next_row():
     labels(picked_in_turn, 10, 4, programs=2)
 

@@ -57,7 +57,7 @@ def _first(places: Places, walk: Walk, part: Part, size: int) -> Fault | None:
     """The finding for the elements of accesses whose index is none of the row's, if there are any."""
     launch, buffer = places.launch, places.buffer(walk)
     layout = Layout(buffer)
-    count, first = 0, None
+    count, first, all_, numbers = 0, None, 0, set[int]()
     for access in places.accesses(walk):
         rest = _rest(walk, part, access, launch.grid)
         if rest is None:
@@ -69,8 +69,11 @@ def _first(places: Places, walk: Walk, part: Part, size: int) -> Fault | None:
         if bad.any() and first is None:
             place = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
             first = access, place, int(offsets[place]), int(value[place])
-        count += int(bad.sum())
-    if first is None:
+        count, all_ = count + int(bad.sum()), all_ + int(access.active().sum())
+        if len(numbers) < 2:
+            numbers.update(np.unique(value[bad]).tolist())
+    goes_anywhere = 2 * count >= all_ and len(numbers) > 1  # an offset, meant from there on, and no index of the row
+    if first is None or goes_anywhere:
         return None
     access, (lane, *element), index, loaded = first
     program = int(access.programs[lane])

@@ -16,6 +16,7 @@ from core.interpreter.ir import Operation
 from core.interpreter.plan import Plan
 from core.interpreter.second_look import accessed
 from core.interpreter.serial import waits
+from core.interpreter.shadows.instrument import may_have_shadows
 from core.interpreter.trial import storages_of
 from core.interpreter.tuned_in_place import Before, bytes_of
 from core.sanitizer import kinds
@@ -32,7 +33,7 @@ def born(
     plan: Plan, arguments: Sequence[Any], before: Before, programs: IntArray, execute: Execute
 ) -> tuple[Fault, ...]:
     """The findings about the floats of these programs. Nothing is known where `before` lacks what was changed."""
-    if not len(programs):
+    if not len(programs) or not may_have_shadows(plan.function):
         return ()
     loads, writes = accessed(plan)
     read = storages_of(arguments[place] for place in loads)

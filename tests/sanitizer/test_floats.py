@@ -11,6 +11,7 @@ import torch
 from core.interpreter import intercept
 from core.sanitizer import kinds
 from core.trace.record import Fault
+from tests.interpreter import gluon_kernels
 from tests.sanitizer import float_kernels as kernels
 
 LARGE = torch.linspace(-200, 200, 80).reshape(4, 20)
@@ -86,3 +87,10 @@ def test_that_a_kernel_that_works_in_place_is_looked_at_again_without_a_trace_in
 
 def test_that_a_trace_of_addresses_only_knows_nothing_of_floats() -> None:
     assert found(kernels.softmax, "none", LARGE, addresses_only=True) == []
+
+
+def test_that_a_gluon_kernel_that_stores_infinity_runs_without_a_second_look() -> None:
+    x, y = torch.full((3, 200), 3e38), torch.zeros(3)
+    launch = gluon_kernels.pipelined_sum_kernel[(3,)]
+    assert found(lambda: launch(x, y, 200, N=64, BUFFERS=2, LEFT=1)) == []
+    assert y.isinf().all()

@@ -205,7 +205,7 @@ def main():
         _LABELS,
         (
             Plant("drop the mask of a label", (k.OUTSIDE_THE_VIEW,), ", mask=label >= 0, other=0.0", ""),
-            Plant("take labels past the row", (k.OUTSIDE_THE_VIEW,), "arange($m) % $n", "arange($m) + $n - 2"),
+            Plant("take labels past the row", (k.OUTSIDE_THE_VIEW,), "-min(100, $n)", "-min(100, $n)\n    y[1] = $n"),
         ),
     ),
     Base(

@@ -37,7 +37,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return call
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     engine = Engine(warm_up=False)
     engine.start()

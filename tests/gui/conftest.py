@@ -194,6 +194,8 @@ def _check_nothing_is_left(qapp: QApplication, threads: set[threading.Thread]) -
     assert not timers, (
         f"timers left running: {[(timer, timer.parent(), timer.isSingleShot(), timer.interval()) for timer in timers]}"
     )
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(0.5)  # one that ends soon is no leak either
     left = [thread for thread in set(threading.enumerate()) - threads if thread.is_alive()]
     assert not left, f"threads left running: {left}"
 

@@ -18,15 +18,13 @@ from gui.pages.dialogue.turn_model import PART_ROLE, Index
 from gui.pages.dialogue.turn_parts import Kind, Part
 from gui.pages.dialogue.turn_text import TurnText
 from gui.theme import mix
-from gui.widgets.wrapped_text import wrapped
+from gui.widgets.wrapped_text import LINE_FLAGS, wrapped
 from gui.zoom import Px
 
 _ROLE_PX, _COUNT_PX = Px(92), Px(58)
 _LINES, _EDITED_LINES = 4, 9
 _EDGE_PX = Px(4)
 _EDITOR_PX = 10
-_LINE_FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextDontClip)
-"""A line with Chinese characters is higher than a Latin one: clipped to it, underscores are lost."""
 """What the frame and the margins of the editor take, in each direction."""
 _NAMES: Mapping[Kind, Text] = {
     Kind.THOUGHT: tr_in("turn", "thinks"),
@@ -66,7 +64,7 @@ class TurnDelegate(QStyledItemDelegate):
             pitch = QFontMetrics(painter.font()).lineSpacing()
             for number, line in enumerate(lines):
                 box = QRectF(text_box.left(), text_box.top() + number * pitch, text_box.width(), pitch)
-                painter.drawText(box, _LINE_FLAGS, shown_label(line))
+                painter.drawText(box, LINE_FLAGS, shown_label(line))
         if part.kind is Kind.CONTENT or (part.kind is Kind.CALL and part.call == 0 and self._is_first(index)):
             self._paint_counts(painter, part, rect)
         painter.setPen(QPen(QColor(theme.border), 1))

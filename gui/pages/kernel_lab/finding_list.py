@@ -42,7 +42,7 @@ from gui.widgets.badge import chip_size, paint_chip
 from gui.widgets.data_table import DataTable, table_of
 from gui.widgets.empty_sentence import EmptySentence
 from gui.widgets.keyboard_nav import PICKS, keeps_arrows
-from gui.widgets.wrapped_text import wrapped
+from gui.widgets.wrapped_text import LINE_FLAGS, wrapped
 from gui.zoom import Px
 
 _NOTHING_YET = tr("What is wrong with the kernels is listed here.")
@@ -52,8 +52,6 @@ _FOLDERS = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_.~-]*(?:[\\/][^\s\\/:]+)*[\\/](
 _SHOW_ME = tr("Show me")
 _EDGE_PX, _GAP_PX = Px(6), Px(3)
 _MOST_LINES = 200
-_LINE_FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextDontClip)
-"""A line with Chinese characters is higher than a Latin one: clipped to it, underscores are lost."""
 
 
 class FindingList(QWidget):
@@ -247,7 +245,7 @@ class _Delegate(QStyledItemDelegate):
             for number, (text, tone) in enumerate(_texts(line, int(rect.width()))):
                 painter.setPen(QColor(getattr(theme, tone)))
                 box = QRectF(rect.left() + 2 * _EDGE_PX, top + number * _pitch(), rect.width(), _pitch())
-                painter.drawText(box, _LINE_FLAGS, text)
+                painter.drawText(box, LINE_FLAGS, text)
             painter.setPen(QPen(QColor(theme.border), 1))
             painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         painter.restore()

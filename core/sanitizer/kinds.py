@@ -106,7 +106,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             LANES_COLLIDE, "race", "fault", tr("lanes collide"),
-            tr("One program stores different values to one place with a single store, or adds to it twice: one is lost."),
+            tr("One program stores different values to one place at once, or adds to it twice: one of them is lost."),
         ),
         Kind(
             ATOMIC_AND_PLAIN_ACCESS, "race", "fault", tr("atomic and plain access"),

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QFontMetrics, QTextLayout, QTextOption
 
 LINE_FLAGS = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextDontClip)
-"""To draw one line with. A line with Chinese characters is higher than a Latin one: clipped to it, underscores are lost."""
+"""To draw a line with. One with Chinese characters is higher than a Latin one: clipped to it, underscores are lost."""
 
 
 def wrapped(text: str, font: QFont, width: float, max_lines: int) -> list[str]:

@@ -54,6 +54,8 @@ class ProgramTurns:
         self._ended = threading.Semaphore(0)
         self._stopping = False
         self._failure: BaseException | None = None
+        self._is_inference = torch.is_inference_mode_enabled()
+        self._has_grad = torch.is_grad_enabled()
 
     def run(self) -> None:
         """Raises what a program raises, and NoProgress if all that have not ended wait."""
@@ -86,12 +88,11 @@ class ProgramTurns:
             while self._next < self._count and not self._stopping:
                 number, self._next = self._next, self._next + 1
                 self._execute(number)
+            self._pass_on()
         except _Stopped:
             raise
         except BaseException as error:
             self._finish(error)
-        else:
-            self._pass_on()
 
     def _pass_on(self) -> None:
         """Give the turn to a program that can go on, or to a new one."""
@@ -110,7 +111,7 @@ class ProgramTurns:
             self._finish(None)
 
     def _start(self) -> None:
-        """Go on with the next programs in another thread, outside what PyTorch's modes see."""
+        """Go on with the next programs in another thread, outside what modes that dispatch see."""
         if self._threads >= _MOST_WAITING:
             self._finish(
                 TilescopeError(
@@ -118,13 +119,24 @@ class ProgramTurns:
                 )
             )
             return
-        self._threads += 1
-        _thread.start_new_thread(contextvars.copy_context().run, (self._thread,))
+        self._threads += 1  # before the start, since the thread may count the next one
+        try:
+            _thread.start_new_thread(contextvars.copy_context().run, (self._thread,))
+        except RuntimeError:
+            self._threads -= 1
+            self._finish(
+                TilescopeError(
+                    tr(
+                        "Each program that waits needs a thread, and the system starts no more threads: launch fewer "
+                        "programs, or raise the limit on processes (ulimit -u)."
+                    )
+                )
+            )
 
     def _thread(self) -> None:
         try:
-            torch.set_num_threads(1)  # a setting of the thread
-            with suppress(_Stopped):
+            torch.set_num_threads(1)  # a setting of the thread, as the two below
+            with torch.inference_mode(self._is_inference), torch.set_grad_enabled(self._has_grad), suppress(_Stopped):
                 self._work()
         finally:
             self._ended.release()

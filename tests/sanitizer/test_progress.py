@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import re
+from typing import Any
 
 import pytest
+import torch
 
 from core.contracts.errors import TilescopeError
 from core.interpreter import intercept
@@ -76,3 +79,23 @@ def test_that_a_finding_names_the_place_in_memory_and_who_changed_it() -> None:
     fault = found("locks_in_opposite_order")
     assert (fault.access, fault.index, fault.other_program) == ("atomic", 1, 1)
     assert "same order" in str(fault.repair)
+
+
+def test_that_programs_that_wait_run_in_the_modes_of_the_caller() -> None:
+    with torch.inference_mode(), intercept():
+        kernels.turns()
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_that_a_thread_that_cannot_start_ends_the_launch(started: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, left = _thread.start_new_thread, [True] * started
+
+    def limited(*arguments: Any) -> int:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        return start(*arguments)
+
+    monkeypatch.setattr(_thread, "start_new_thread", limited)
+    with pytest.raises(TilescopeError, match="the system starts no more threads"), intercept():
+        kernels.turns()

@@ -14,11 +14,13 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.contracts.text import tr
+from core.interpreter.memory import BOUNDLESS
 
 
 def tensor_at(value: Any, dtype: torch.dtype, kernel: str) -> torch.Tensor:
     """A view of the memory at `value.data_ptr()`: of the shape that `value` has, or up to the end of the storage.
 
+    Without such a shape (or with strides below 0, to walk backwards) it is a plain pointer, marked as `BOUNDLESS`.
     Raises TilescopeError if the address lies in no tensor, or not at an element of one.
     """
     address = int(value.data_ptr())
@@ -47,9 +49,12 @@ def tensor_at(value: Any, dtype: torch.dtype, kernel: str) -> torch.Tensor:
             )
         )
     available = storage.nbytes() // dtype.itemsize - offset
-    shape, strides = _layout(value, available) or ((available,), (1,))
+    layout = _layout(value, available)
+    shape, strides = layout or ((available,), (1,))
     view: torch.Tensor = torch.empty(0, dtype=dtype, device=owner.device)
-    return view.set_(storage, offset, shape, strides)
+    view.set_(storage, offset, shape, strides)
+    setattr(view, BOUNDLESS, layout is None)
+    return view
 
 
 def _candidates(value: Any) -> Iterator[Any]:

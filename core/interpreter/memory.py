@@ -22,6 +22,9 @@ from core.trace.mask import BoolArray, Mask
 from core.trace.record import Buffer
 from core.trace.window import Window, window
 
+BOUNDLESS = "_tilescope_boundless"
+"""The attribute of a tensor that stands for a plain pointer: of it, only the storage is known."""
+
 
 class Memory:
     """The storage behind one tensor argument, as a flat tensor of its elements, or of integers of the same width.
@@ -34,6 +37,7 @@ class Memory:
         self.flat = _whole_storage(tensor)
         self.base = int(tensor.storage_offset())
         self.element_bytes = size = tensor.element_size()
+        is_bounded = not getattr(tensor, BOUNDLESS, False)
         extent = 1 + sum((n - 1) * abs(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
         self.buffer = Buffer(
             name=name,
@@ -41,8 +45,8 @@ class Memory:
             element_bytes=size,
             size_bytes=extent * size if tensor.numel() else 0,
             data_ptr=tensor.data_ptr(),
-            shape=tuple(tensor.shape),
-            strides=tuple(tensor.stride()),
+            shape=tuple(tensor.shape) if is_bounded else (),
+            strides=tuple(tensor.stride()) if is_bounded else (),
         )
 
     @classmethod

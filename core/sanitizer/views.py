@@ -126,6 +126,9 @@ def _finding(launch: Launch, layouts: list[Layout], strays: _Strays) -> Fault:
             **details,
         )
         repair = tr("Mask the access, or fix the index.")
+    is_origin = not ignores and _is_expanded(buffer)
+    if is_origin:
+        repair = tr("Pass the whole tensor, unless this view only says where its memory begins.")
     return Fault(
         kind=kinds.WRONG_STRIDES if ignores else kinds.OUTSIDE_THE_VIEW,
         access=access.kind,
@@ -136,10 +139,17 @@ def _finding(launch: Launch, layouts: list[Layout], strays: _Strays) -> Fault:
         index=strays.index,
         count=strays.count,
         sentence=sentences(what, _neighbour(launch, layouts, access.buffer, strays.index)),
+        severity="remark" if is_origin else "fault",
         iteration=access.iteration,
         element=strays.element,
         repair=repair,
     )
+
+
+def _is_expanded(buffer: Buffer) -> bool:
+    """Whether an axis has stride 0. Who reaches further than a packed tensor of that shape may mean the memory behind
+    it, as a `gather` does that multiplies its index by the stride before."""
+    return any(size > 1 and not stride for size, stride in zip(buffer.shape, buffer.strides, strict=True))
 
 
 def as_packed(buffer: Buffer) -> Text:

@@ -72,3 +72,10 @@ def wide_kernel(x_ptr, o_ptr, n_ptr, BLOCK: tl.constexpr):
 def misaligned_kernel(x_ptr):
     pointer = (x_ptr + 1).to(tl.pointer_type(tl.int32))
     tl.store(pointer, 1)
+
+
+@triton.jit
+def reverse_kernel(last_ptr, o_ptr, BLOCK: tl.constexpr):
+    """Walks backwards from the last element."""
+    i = tl.arange(0, BLOCK)
+    tl.store(o_ptr + i, tl.load(last_ptr - i))

@@ -9,7 +9,9 @@ import torch
 
 from core.contracts.errors import TilescopeError
 from core.interpreter import intercept
+from core.sanitizer import findings
 from tests.interpreter import traced_kernels as kernels
+from tests.interpreter.pointer_kernels import reverse_kernel
 
 
 class Pointer:
@@ -45,7 +47,16 @@ def test_that_a_pointer_into_a_living_tensor_reads_and_writes_it() -> None:
     launch = add(Pointer(x), Pointer(o, skipped=4), 32)
     assert torch.equal(o[4:36], 2 * x[:32])
     assert not o[36:].any()
-    assert [buffer.shape for buffer in launch.buffers] == [(40,), (40,), (36,)]
+    assert [buffer.shape for buffer in launch.buffers] == [(), (), ()], "only the storage is known"
+    assert [buffer.size_bytes for buffer in launch.buffers] == [160, 160, 144]
+
+
+def test_that_an_object_without_a_layout_may_be_walked_backwards() -> None:
+    x, o = torch.arange(16.0), torch.zeros(16)
+    with intercept(faults="record") as tracer:
+        reverse_kernel[(1,)](Pointer(x, skipped=15), o, BLOCK=16)
+    assert torch.equal(o, x.flip(0))
+    assert findings(tracer.launches[0]) == ()
 
 
 def test_that_an_object_with_a_shape_is_that_slice_of_what_it_holds() -> None:

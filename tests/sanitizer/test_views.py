@@ -52,6 +52,11 @@ def test_that_an_expanded_tensor_taken_as_packed_asks_for_a_contiguous_one() -> 
     assert "x.contiguous()" in str(fault.repair)
 
 
+def test_that_memory_behind_an_expanded_view_is_a_remark() -> None:
+    (remark,) = found("expanded_as_origin")
+    assert (remark.kind, remark.severity) == (OUTSIDE_THE_VIEW, "remark")
+
+
 @pytest.mark.parametrize("name", ["flat_slice_masked", "columns", "transposed", "elementwise_transposed",
                                   "square_transpose", "expanded", "plain_pointer"])  # fmt: skip
 def test_that_the_correct_twins_are_clean(name: str) -> None:

@@ -86,6 +86,13 @@ def into_the_other_argument():
     copy[(1,)](both[48:], both[:48], N=64)
 
 
+@triton.jit
+def gather_rows(x_ptr, index_ptr, o_ptr, n, B: tl.constexpr):
+    row, column = tl.program_id(0), tl.arange(0, B)
+    source = tl.load(index_ptr + row)
+    tl.store(o_ptr + row * n + column, tl.load(x_ptr + source * n + column, mask=column < n), mask=column < n)
+
+
 def plain_pointer():
     flat = torch.zeros(128)
     copy[(1,)](flat[32], torch.zeros(64), N=64)
@@ -124,3 +131,10 @@ def expanded():
 def expanded_as_packed():
     x = torch.ones(()).expand(1000)
     double[(4,)](x, torch.zeros(1000), 1000, B=256)
+
+
+def expanded_as_origin():
+    """A gather: the axis of the index has stride 0, and the index is multiplied by the stride before."""
+    x = torch.randn(8, 100)
+    index = torch.tensor([7, 5, 6, 4])
+    gather_rows[(4,)](x.as_strided((4, 100), (0, 1)), index, torch.zeros(4, 100), 100, B=128)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,12 @@ _MOST_REMEMBERED = 4096
 
 _MOST_ASKED = 64
 
+_BLOCK_BITS = 10
+"""Of an access to more elements than are asked for at once, it is remembered which blocks of 1 KiB it changed."""
+
+_MOST_KEPT = 1 << 20
+"""Elements of such accesses, all together, of which it is remembered who changed them."""
+
 
 def addresses_of(accesses: Sequence[Access], memories: Sequence[Memory]) -> tuple[int, ...] | None:
     """The addresses of a few elements that are accessed; None if they are many."""
@@ -35,8 +42,9 @@ def addresses_of(accesses: Sequence[Access], memories: Sequence[Memory]) -> tupl
 
 @dataclass(frozen=True)
 class Change:
-    """Addresses that one access gave another value, with the program of each."""
+    """Addresses that one access gave another value, with the program of each. Changes are numbered from 1."""
 
+    number: int
     addresses: IntArray
     programs: IntArray
     location: Location
@@ -47,11 +55,18 @@ class Changes:
 
     def __init__(self) -> None:
         self.count = 0
-        self._known: list[Change] = []
+        self._small: list[Change] = []
+        self._wide: deque[Change] = deque()
+        self._kept = 0
         self._latest: dict[int, int] = {}
+        self._latest_in_block: dict[int, int] = {}
         self._large = 0
-        self.is_complete = True
+        self._forgotten = 0
+
+    @property
+    def is_complete(self) -> bool:
         """Whether it is known of every change who made it."""
+        return not self._forgotten
 
     def compare(
         self, before: torch.Tensor, after: torch.Tensor, addresses: IntArray, programs: IntArray, location: Location
@@ -61,23 +76,49 @@ class Changes:
         if not changed.any():
             return
         self.count += 1
-        if int(changed.sum()) <= _MOST_REMEMBERED:
-            self._known.append(Change(addresses[changed], programs[changed], location))
-            self._latest.update(dict.fromkeys(addresses[changed].tolist(), self.count))
+        size = int(changed.sum())
+        if size > _MOST_REMEMBERED:
+            self._large = self._forgotten = self.count
+            return
+        change = Change(self.count, addresses[changed], programs[changed], location)
+        if size <= _MOST_ASKED:
+            self._small.append(change)
+            self._latest.update(dict.fromkeys(change.addresses.tolist(), self.count))
         else:
-            self._large = self.count
-            self.is_complete = False
+            self._keep_wide(change)
+
+    def _keep_wide(self, change: Change) -> None:
+        blocks = np.unique(change.addresses >> _BLOCK_BITS).tolist()
+        self._latest_in_block.update(dict.fromkeys(blocks, change.number))
+        self._wide.append(change)
+        self._kept += change.addresses.size
+        while self._kept > _MOST_KEPT:
+            oldest = self._wide.popleft()
+            self._kept -= oldest.addresses.size
+            self._forgotten = max(self._forgotten, oldest.number)
 
     def since(self, count: int, addresses: Sequence[int] | None) -> bool:
         """Whether anything at the addresses (None: anywhere) may have changed after change number `count`."""
         if addresses is None or self._large > count:
             return self.count > count
-        return any(self._latest.get(address, 0) > count for address in addresses)
+        return any(
+            self._latest.get(address, 0) > count or self._latest_in_block.get(address >> _BLOCK_BITS, 0) > count
+            for address in addresses
+        )
 
     def last(self, address: int) -> tuple[int, Location] | None:
         """The program that changed an address last, and the line; None if nobody is known to."""
-        for change in reversed(self._known):
-            places = np.flatnonzero(change.addresses == address)
-            if len(places):
-                return int(change.programs[places[-1]]), change.location
-        return None
+        found = [
+            change
+            for change in (_latest_at(address, reversed(self._small)), _latest_at(address, reversed(self._wide)))
+            if change is not None and change.number > self._forgotten
+        ]
+        if not found:
+            return None
+        change = max(found, key=lambda each: each.number)
+        return int(change.programs[np.flatnonzero(change.addresses == address)[-1]]), change.location
+
+
+def _latest_at(address: int, changes: Iterable[Change]) -> Change | None:
+    """The first of the changes that is at the address; they are given from the last to the first."""
+    return next((change for change in changes if (change.addresses == address).any()), None)

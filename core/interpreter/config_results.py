@@ -125,6 +125,10 @@ def differences(first: Result, other: Result) -> Iterable[Fault]:
         buffer = first.launch.buffers[index]
         places = _places(buffer)
         written, again = (_written(result.launch, index, places) for result in (first, other))
+        # What is stored through another argument that overlaps is a finding of that one.
+        apart = apart & (written | again)
+        if not apart.any():
+            continue
         common = written & again
         if (written == again).all():
             if not _same_total(ours, theirs):

@@ -77,6 +77,13 @@ def noise_by_tile(out, n, SEED: tl.constexpr, B: tl.constexpr):
     tl.store(out + tl.program_id(0) * B + o, tl.rand(SEED + tl.program_id(0), o), mask=tl.program_id(0) * B + o < n)
 
 
+@triton.jit
+def halves(a, b, n, B: tl.constexpr):
+    if tl.program_id(0) == 0:
+        tl.store(a + tl.arange(0, 64), 0.0)
+        tl.store(b + tl.arange(0, 64), 1.0 * B)
+
+
 def tuned(kernel, **options):
     return triton.autotune(configs=BLOCKS, key=[], **options)(kernel)
 
@@ -130,3 +137,8 @@ def noise_by_element():
 
 def noise_of_tiles():
     tuned(noise_by_tile)[CDIV](torch.empty(1000), 1000, SEED=1)
+
+
+def arguments_that_overlap():
+    x = torch.zeros(128)
+    tuned(halves)[CDIV](x, x[64:], 1000)

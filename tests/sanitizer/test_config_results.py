@@ -47,3 +47,8 @@ def test_that_the_finding_names_the_element_and_both_values() -> None:
     (fault,) = found("grid_of_a_fixed_block")
     assert (fault.element, fault.index, fault.access) == ((512,), 512, "store")
     assert str(fault.sentence).startswith("Element [512] of out is 0 with configuration 1 of double (B=32, ")
+
+
+def test_that_of_two_arguments_that_overlap_the_one_that_is_stored_through_is_named() -> None:
+    (fault,) = found("arguments_that_overlap")
+    assert str(fault.sentence).startswith("Element [0] of b is 32 with configuration 1 of halves (B=32, ")

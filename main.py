@@ -307,7 +307,12 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             int | None,
             typer.Option(
                 metavar="SECONDS",
-                help=str(tr("Stop after this time and report the launches so far: 300 s by default. 0: no limit.")),
+                help=str(
+                    tr(
+                        "Stop the script after this time and report the launches so far: 300 s by default. 0: no "
+                        "limit. Counting and checking the launches comes after it."
+                    )
+                ),
             ),
         ] = None,
         json: Annotated[bool, json_option] = False,
@@ -370,7 +375,12 @@ def build_cli(language: str | None = None) -> "typer.Typer":
             int,
             typer.Option(
                 metavar="SECONDS",
-                help=str(tr("Stop after this time and report what was found until then. 0, the default: no limit.")),
+                help=str(
+                    tr(
+                        "Stop the script after this time and report what was found until then. 0, the default: no "
+                        "limit. Proofs and other checks of the launches come after it."
+                    )
+                ),
             ),
         ] = 0,
         junit: Annotated[

@@ -56,7 +56,8 @@ def check_target(
     `command_line` is FILE.py::FUNCTION, or a script and its arguments. With `tests`, that file is run with pytest, and
     `command_line` is the rest of pytest's. With `proves`, each kernel gets a line that says what holds for all sizes.
     With `tries_configs`, the configurations of autotuned kernels are compared.
-    What is launched after `time_limit_s` is not checked; 0 is no limit, since a check that ends early may find nothing.
+    What is launched after `time_limit_s` is not checked, and checks of the launches come after it; 0 is no
+    limit, since a check that ends early may find nothing.
     Returns exit code 1 if there is a fault that no comment suppresses, or if the function or its tests failed; else 0.
     Raises TilescopeError for bad input and for a file that cannot be written.
     """

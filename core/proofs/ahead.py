@@ -15,14 +15,15 @@ from functools import partial
 from core.interpreter.grid import MAX_GRID
 from core.interpreter.ir import Function
 from core.proofs import terms
+from core.proofs.addressing import addressing
 from core.proofs.evaluate import Reached, reached
 from core.proofs.family import LIMIT, Quantity, Seen, candidates
 from core.proofs.growth import Grown, Growth
 from core.proofs.intervals import comparisons
-from core.proofs.solving import Clock, Solver
+from core.proofs.solving import Clock, Solver, TooHard
 from core.proofs.terms import Formula, Poly, Symbol
 from core.proofs.values import Check, Place
-from core.proofs.wrapping import TooHard, Use, Wrapping, argument
+from core.proofs.wrapping import Use, Wrapping, argument
 
 _QUESTION_S = 0.05
 """How long one question to z3 may take."""
@@ -32,6 +33,9 @@ _LARGEST = LIMIT >> 1
 
 _SECONDS = 20.0
 """After this time the search ends in any case."""
+
+_EVALUATION_S = 2.0
+"""How long the kernel may be evaluated. That takes milliseconds, if its formulas have a usual size."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,15 @@ def ahead(function: Function, seen: Sequence[Seen], memory_bytes: float) -> tupl
     for each in found.sizes:
         if not each.is_stride:
             sizes.setdefault(each.values, each)
+    reduced = addressing(function)
     wrapping = Wrapping(Solver(Clock(_SECONDS), _QUESTION_S, all_symbols=True))
     growths = [growth for growth in (Growth(found, size) for size in sizes.values()) if growth.axis == 0]
     try:
         for growth in sorted(growths, key=lambda growth: not growth.follows_grid):
-            first = _Search(function, growth, memory_bytes, wrapping).first()
+            first = _Search(reduced, growth, memory_bytes, wrapping).first()
             if first:
                 return first
-    except TooHard:
+    except (TooHard, RecursionError):  # formulas that are nested deeply
         pass
     return ()
 
@@ -103,7 +108,7 @@ class _Search:
             moves = index in self._growth.moving
             arguments[index] = terms.of(argument(index)) if moves else terms.number(value)
         uses = dict[tuple[Check, Formula], Use]()
-        accesses = reached(self._function, arguments)
+        accesses = reached(self._function, arguments, Clock(_EVALUATION_S))
         if not self._growth.follows_grid and not any(map(self._loops, accesses)):
             return []
         for access in accesses:

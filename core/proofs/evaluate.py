@@ -17,6 +17,7 @@ from core.proofs import terms
 from core.proofs.locks import Lock, taken
 from core.proofs.loops import Growth, growths
 from core.proofs.modelled import MODELLED, line_of
+from core.proofs.solving import Clock
 from core.proofs.terms import TRUE, Formula, Poly, Symbol
 from core.proofs.values import NO_CHECKS, Bit, Check, Checks, Int, Nowhere, Place, Value, chosen
 from core.trace.record import AccessKind
@@ -52,9 +53,13 @@ class Reached:
         return line_of(self.location)
 
 
-def reached(function: Function, arguments: Sequence[Poly | None]) -> tuple[Reached, ...]:
-    """Every access of a kernel. `arguments` are numbers by position; None for pointers and for what is no integer."""
-    evaluation = _Evaluation()
+def reached(function: Function, arguments: Sequence[Poly | None], clock: Clock | None = None) -> tuple[Reached, ...]:
+    """Every access of a kernel. `arguments` are numbers by position; None for pointers and for what is no integer.
+
+    Formulas may be too large to write down or nested too deeply: `addressing` makes a function without these. Raises
+    TooHard when the time of `clock` is over.
+    """
+    evaluation = _Evaluation(clock)
     for index, (slot, argument) in enumerate(zip(function.arguments, arguments, strict=True)):
         if slot.type.pointer:
             evaluation.values[slot.slot] = Place(index, terms.ZERO)
@@ -80,7 +85,8 @@ def used_sizes(accesses: Iterable[Reached]) -> dict[int, frozenset[str]]:
 
 
 class _Evaluation:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None) -> None:
+        self._clock = clock
         self.values: dict[int, Value] = {}
         self.reached: list[Reached] = []
         self._path: list[Formula] = []
@@ -103,6 +109,8 @@ class _Evaluation:
         return Bit(Formula("unknown", (symbol,))) if slot.type.element == "i1" else Int(symbol)
 
     def _operation(self, operation: Operation) -> None:
+        if self._clock is not None:
+            self._clock.require_time()
         if operation.name in _ACCESSES:
             self._access(operation)
         if operation.name == "scf.for":

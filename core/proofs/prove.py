@@ -8,6 +8,7 @@ from typing import Any
 from core.contracts.errors import TilescopeError
 from core.contracts.text import Text, Value, listed, sentences, tr
 from core.interpreter.ir import Function
+from core.proofs.addressing import addressing
 from core.proofs.doubts import Doubt, is_told, unknowns, value_of
 from core.proofs.evaluate import Reached, reached, used_sizes
 from core.proofs.examples import Example, Examples
@@ -15,14 +16,14 @@ from core.proofs.family import Candidates, Seen, TensorSeen, candidates
 from core.proofs.queries import Family
 from core.proofs.record import Proof, Verdict
 from core.proofs.search import Search
-from core.proofs.solving import Clock, Solver
+from core.proofs.solving import Clock, Solver, TooHard
 from core.proofs.values import Place
 from core.proofs.wording import assumptions, doubted, written
 from core.sanitizer import findings, kinds
 from core.trace.record import Launch
 
 SECONDS = 4.0
-"""How long z3 may take for one kernel."""
+"""How long one kernel may take, without the execution of a counterexample."""
 
 _OF_QUESTION = 0.125
 """The part of the time that one question may take."""
@@ -38,10 +39,21 @@ def prove(
     import z3  # noqa: F401  # loading it is no part of the time
 
     clock = Clock(seconds)
-    accesses = reached(function, candidates(seen).arguments)
-    found = candidates(seen, used_sizes(accesses))
-    decision = _Decision(function, place, found, accesses, Solver(clock, seconds * _OF_QUESTION), execute)
-    return decision.proof()
+    try:
+        accesses = reached(addressing(function), candidates(seen).arguments, clock)
+        found = candidates(seen, used_sizes(accesses))
+        return _Decision(function, place, found, accesses, Solver(clock, seconds * _OF_QUESTION), execute).proof()
+    except (TooHard, RecursionError):  # formulas that are nested deeply
+        return _stopped(function, place, clock)
+
+
+def _stopped(function: Function, place: tuple[str, int], clock: Clock) -> Proof:
+    sentence = tr(
+        "{kernel}: stopped after {seconds:.1f} s, without a proof or a counterexample.",
+        kernel=function.name,
+        seconds=clock.spent,
+    )
+    return Proof(function.name, *place, "stopped", sentence, clock.spent)
 
 
 class _Decision:
@@ -87,14 +99,7 @@ class _Decision:
         return self._undecided(known.access.line, tr("neither a proof nor a counterexample was found for it"))
 
     def _stopped(self) -> Proof:
-        return self._answer(
-            "stopped",
-            tr(
-                "{kernel}: stopped after {seconds:.1f} s, without a proof or a counterexample.",
-                kernel=self._function.name,
-                seconds=self._solver.clock.spent,
-            ),
-        )
+        return _stopped(self._function, self._place, self._solver.clock)
 
     def _is_lost(self, access: Reached) -> bool:
         if not isinstance(access.place, Place):

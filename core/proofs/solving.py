@@ -15,6 +15,10 @@ Sizes = Mapping[Symbol, int]
 Found = tuple[Answer, Sizes]
 
 
+class TooHard(Exception):
+    """A question has no answer, there are too many, or the time is over."""
+
+
 @dataclass
 class Clock:
     """A limit of time, in seconds."""
@@ -39,6 +43,11 @@ class Clock:
     def is_over(self) -> bool:
         return self.spent >= self.seconds
 
+    def require_time(self) -> None:
+        """Raises TooHard when the time is over."""
+        if self.is_over:
+            raise TooHard
+
 
 _PER_SECOND = 5_000_000
 """Units of z3's work that take about a second. Its own limit of time needs a thread for each question, which takes
@@ -60,6 +69,8 @@ class Solver:
         of their own, about which less is known but which are decided sooner."""
         key = frozenset(formulas)
         if key not in self._known:
+            if self.clock.is_over:
+                return "unknown", {}
             in_sums = Translation(in_sums=True)
             found = self._asked(in_sums.text(formulas), in_sums)
             if found[0] != "never" and in_sums.has_products:

@@ -14,17 +14,13 @@ from core.proofs.evaluate import Reached
 from core.proofs.filling import Filling
 from core.proofs.growth import Grown, span_of
 from core.proofs.intervals import Bounds
-from core.proofs.solving import Solver
+from core.proofs.solving import Solver, TooHard
 from core.proofs.terms import Formula, Symbol
 from core.proofs.values import AXES, Check, Place
 
 _QUESTIONS = 40
 """How many questions a kernel may take. They and z3's work are counted: what is found must not depend on how busy the
 machine is."""
-
-
-class TooHard(Exception):
-    """A question has no answer, or there are too many."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,15 @@ def product(a, b, c, m, n, k, sa, sb, sc, B: tl.constexpr, GROUP: tl.constexpr):
     tl.store(c + row.to(tl.int64)[:, None] * sc + column[None, :], acc, mask=mask)
 
 
+@triton.jit
+def by_sorted_rows(x, o, stride, B: tl.constexpr, INDEX: tl.constexpr):
+    i = tl.arange(0, B)
+    if INDEX:
+        tl.store(o + i, tl.load(x + tl.sort(tl.load(x + tl.program_id(0) * stride + i)) * stride))
+    else:
+        tl.store(o + tl.program_id(0) * stride + i, tl.sort(tl.load(x + tl.program_id(0) * stride + i)))
+
+
 def bytes_of(*shape):
     return torch.zeros(shape, dtype=torch.int8)
 
@@ -123,3 +132,12 @@ def square_products():
 def unequal_products():
     products(80, 80, 80)
     products(80, 64, 32)
+
+
+def sorted_rows(block=64):
+    x = bytes_of(5, 1 << 16)[:, :block]
+    by_sorted_rows[(5,)](x, torch.empty_strided(x.shape, x.stride(), dtype=x.dtype), x.stride(0), B=block, INDEX=False)
+
+
+def sorted_index():
+    by_sorted_rows[(3,)](torch.zeros(5, 1 << 16, dtype=torch.int32), bytes_of(64), 1 << 16, B=64, INDEX=True)

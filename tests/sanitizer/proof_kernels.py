@@ -101,3 +101,28 @@ def run_one_sum(n=50):
 
 def run_gather(n=50):
     gather[(triton.cdiv(n, 16),)](torch.rand(70), torch.zeros(n, dtype=torch.int32), torch.empty(n), n, BLOCK=16)
+
+
+@triton.jit
+def sort(x_ptr, out_ptr, n, BLOCK: tl.constexpr, AS_INDEX: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.sort(tl.load(x_ptr + offsets, mask=offsets < n, other=0))
+    tl.store(out_ptr + (x if AS_INDEX else offsets), x, mask=offsets < n)
+
+
+def run_sort(as_index, n=100):
+    x = torch.arange(n, dtype=torch.int32)
+    sort[(triton.cdiv(n, 64),)](x, torch.zeros_like(x), n, BLOCK=64, AS_INDEX=as_index)
+
+
+@triton.jit
+def steps(x_ptr, out_ptr, n, STEPS: tl.constexpr):
+    offsets = tl.program_id(0) * 16 + tl.arange(0, 16)
+    index = offsets
+    for _ in tl.static_range(STEPS):
+        index = (index * 3 + 1) // 2
+    tl.store(out_ptr + index, tl.load(x_ptr + offsets, mask=offsets < n), mask=index < n)
+
+
+def run_steps(count, n=50):
+    steps[(triton.cdiv(n, 16),)](torch.zeros(n), torch.zeros(n), n, STEPS=count)

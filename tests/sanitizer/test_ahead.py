@@ -91,3 +91,24 @@ def test_that_tensors_have_to_fit_into_the_memory_of_the_gpu(gigabytes: float, c
 def test_that_several_launches_tell_sizes_apart() -> None:
     (one,) = found("unequal_products")
     assert (one.size, text_of(one)) == ("m", "(row % m)[:, None] * sa")
+
+
+def test_that_a_sort_of_values_does_not_hide_an_index_beside_it() -> None:
+    assert {text_of(one) for one in found("sorted_rows")} == {"tl.program_id(0) * stride"}
+
+
+def test_that_an_index_of_sorted_values_is_left_out() -> None:
+    assert not any("sort" in text_of(one) for one in found("sorted_index"))
+
+
+def test_that_an_evaluation_that_takes_too_long_ends_without_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.proofs.ahead._EVALUATION_S", 0.0)
+    assert found("rows") == ()
+
+
+def test_that_formulas_which_are_nested_too_deeply_end_without_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("core.proofs.ahead.reached", fails)
+    assert found("rows") == ()

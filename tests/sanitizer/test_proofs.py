@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.interpreter import intercept
 from core.interpreter.replaying import TensorLike, replayed
+from core.proofs.solving import TooHard
 from core.sanitizer import kinds
 from core.topics.kernel_lab.experiment.proving import Launches
 from tests.sanitizer import proof_kernels as kernels
@@ -122,3 +123,31 @@ def test_a_proof_about_two_dimensions_holds_for_all_small_sizes_and_strides(more
     if wrong:
         assert (proof.sizes["m"], proof.sizes["n"]) in wrong
         assert proof.confirmed
+
+
+def test_a_kernel_that_sorts_integers_is_proved():
+    assert proof_of(kernels.run_sort, False).verdict == "proved"
+
+
+@pytest.mark.parametrize(("run", "argument"), [(kernels.run_sort, True), (kernels.run_steps, 120)])
+def test_an_address_whose_formula_is_too_large_is_not_decidable(run, argument):
+    proof = proof_of(run, argument)
+    assert proof.verdict == "undecided"
+    assert "depends on a value that is computed there" in str(proof.sentence)
+
+
+@pytest.mark.parametrize("error", [TooHard, RecursionError])
+def test_an_evaluation_that_takes_too_long_or_nests_too_deeply_is_stopped(monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("core.proofs.prove.reached", fails)
+    assert proof_of(kernels.run_softmax).verdict == "stopped"
+
+
+def test_no_proof_is_begun_without_time():
+    seen = Launches()
+    with intercept(faults="record", on_launch=seen.add):
+        kernels.run_softmax()
+    (proof,) = seen.proofs(lambda *_: None, seconds=0.0)
+    assert proof.verdict == "stopped"

@@ -178,6 +178,23 @@ def test_that_what_was_launched_up_to_the_time_limit_is_kept(
     assert "The trace reached its time limit of 30 s: main was stopped there" in str(message.text)
 
 
+def test_that_a_failure_of_tilescope_in_the_search_for_indices_that_will_wrap_keeps_the_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.topics.kernel_lab.experiment import foresight
+
+    def fails(*_: object) -> None:
+        raise AssertionError("planted")
+
+    monkeypatch.setattr(foresight, "ahead", fails)
+    monkeypatch.setattr("core.user_code.own_work.is_own_fault", lambda error: True)
+    result = run(written(tmp_path, "def main():\n    double_kernel[(1,)](torch.ones(3, device='cuda'), 4)"))
+    assert [fault.kind for fault in result.faults]
+    (message,) = result.messages
+    assert message.severity == "warning"
+    assert "the indices of double_kernel that will wrap (AssertionError: planted" in str(message.text)
+
+
 def test_that_a_time_limit_before_the_first_launch_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 from core.interpreter.plan import Plan
 from core.proofs import terms
+from core.proofs.addressing import addressing
 from core.proofs.evaluate import Reached, reached
 from core.proofs.modelled import grid_size
 from core.proofs.terms import Atom, Formula, Monomial, Poly, Symbol
 from core.proofs.values import AXES, Place
-from core.sanitizer.walks.addressing import addressing
 from core.sanitizer.walks.ranges import Range, Ranges
 from core.trace.record import AccessKind
 

@@ -101,7 +101,7 @@ class KernelLabParams(Params):
         unit="s",
         help=tr(
             "After this time the function is stopped, and the result holds the launches so far: for scripts that "
-            "repeat their launches thousands of times. 0: no limit."
+            "repeat their launches thousands of times. 0: no limit. Counting and checking the launches comes after it."
         ),
         group=tr("Tracing"),
     )

@@ -59,7 +59,7 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         sector_rows += sectors(shown, index)
     proofs = traced.seen.proofs(progress) if planned.params.prove else ()
     first = {row.function: row.launch for row in reversed(rows.launches)}
-    ahead = wraps_ahead(traced.seen, first, gpu(planned.params.gpu), progress)
+    ahead, failures = wraps_ahead(traced.seen, first, gpu(planned.params.gpu), progress)
     faults = (*rows.faults, *_proved_faults(proofs, first), *ahead)
     builder.add(
         analysis.metrics(rows.launches, faults),
@@ -78,7 +78,7 @@ def _count(builder: Builder, planned: Plan, traced: Traced, progress: ProgressCa
         failure=traced.failure,
         stack=traced.stack,
         messages=(
-            *(Message("warning", text) for text in (traced.failure, traced.warning) if text),
+            *(Message("warning", text) for text in (traced.failure, traced.warning, *failures) if text),
             *(Message("notice", notice) for notice in traced.notices),
         ),
     )

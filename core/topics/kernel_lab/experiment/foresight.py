@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 
+from core.contracts.errors import InternalError
 from core.contracts.text import Text, tr, verbatim
 from core.engine.steps import ProgressCallback
 from core.format import quantity
@@ -17,20 +18,27 @@ from core.proofs.expressions import expression
 from core.sanitizer import kinds
 from core.topics.kernel_lab.experiment.proving import Launches
 from core.trace.tables import FaultRow
+from core.user_code.own_work import own_work
 from core.user_code.paths import in_project, shown
 
 
 def wraps_ahead(
     launches: Launches, first: Mapping[str, int], gpu: Gpu, progress: ProgressCallback
-) -> Iterator[FaultRow]:
-    """What wraps first in each kernel at sizes that fit into the memory of the GPU, at its first launch."""
-    largest = launches.largest()
+) -> tuple[list[FaultRow], list[Text]]:
+    """What wraps first in each kernel at sizes that fit into the memory of the GPU, at its first launch; and what
+    Tilescope itself failed with, which costs no other finding."""
+    largest, rows, failures = launches.largest(), list[FaultRow](), list[Text]()
     for number, (kernel, seen) in enumerate(largest):
         progress(number, len(largest), tr("looking for indices of {kernel} that will wrap", kernel=kernel.name))
-        for found in ahead(kernel.plan.function, seen, gpu.memory_bytes):
-            operation = found.check.operation
-            assert operation is not None
-            yield _row(found, operation, kernel, gpu, first.get(kernel.name, 0))
+        try:
+            with own_work(tr("the indices of {kernel} that will wrap", kernel=kernel.name)):
+                for found in ahead(kernel.plan.function, seen, gpu.memory_bytes):
+                    operation = found.check.operation
+                    assert operation is not None
+                    rows.append(_row(found, operation, kernel, gpu, first.get(kernel.name, 0)))
+        except InternalError as error:
+            failures.append(error.text)
+    return rows, failures
 
 
 def _row(found: Ahead, operation: Operation, kernel: Kernel, gpu: Gpu, launch: int) -> FaultRow:

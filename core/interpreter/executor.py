@@ -106,10 +106,11 @@ def execute(
         run.advance(0.0)
         run_partitioned(plan, run, lanes, partial(_run_chunk, plan, bound, run, parking))
 
-    if waits(plan.function):
+    waiting = waits(plan.function, _shared(plan, bound, memories))
+    if waiting:
         order = np.arange(programs)
         run.changes = Changes()
-        if parts is None:
+        if parts is None or waiting != waits(plan.function):
             chunk = 1
             run.turns = turns = ProgramTurns(programs, run_chunk, run.changes)
         else:
@@ -166,6 +167,15 @@ def _bind(plan: Plan, value: Value, argument: Any, memories: list[Memory]) -> An
         return bool(argument)
     half = 1 << (value.type.bits - 1)
     return (int(argument) + half) % (2 * half) - half
+
+
+def _shared(plan: Plan, bound: Sequence[Any], memories: Sequence[Memory]) -> frozenset[frozenset[int]]:
+    """The slots of pointer arguments that are in one storage, by storage."""
+    slots: dict[int, set[int]] = {}
+    for value, argument in zip(plan.function.arguments, bound, strict=True):
+        if isinstance(argument, Pointer) and isinstance(argument.buffer, int):
+            slots.setdefault(memories[argument.buffer].storage_range[0], set()).add(value.slot)
+    return frozenset(frozenset(each) for each in slots.values() if len(each) > 1)
 
 
 def _pointer(plan: Plan, value: Value, tensor: torch.Tensor, memories: list[Memory]) -> Pointer:

@@ -22,14 +22,14 @@ def reads_data(function: Function) -> bool:
 
 
 @lru_cache(maxsize=256)
-def waits(function: Function) -> frozenset[Operation]:
+def waits(function: Function, shared: frozenset[frozenset[int]] = frozenset()) -> frozenset[Operation]:
     """The loops that may wait for another program: whether they go on depends on memory that the kernel writes to, on
-    an atomic or on a volatile load."""
+    an atomic or on a volatile load. `shared` are the slots of arguments that are in one memory."""
     loops = [operation for operation in function.body.walk() if operation.name == "scf.while"]
     asked = {loop: deciding(loop).reads for loop in loops}
     if not any(asked.values()):
         return frozenset()
-    written = _written(function)
+    written = _written(function, shared)
     return frozenset(loop for loop, reads in asked.items() if any(_may_change(read, written) for read in reads))
 
 
@@ -39,12 +39,12 @@ def _may_change(read: Operation, written: set[int]) -> bool:
     return asks or read.operands[0].slot in written
 
 
-def _written(function: Function) -> set[int]:
+def _written(function: Function, shared: frozenset[frozenset[int]]) -> set[int]:
     """The pointers into tensors that the kernel writes to. Those that are made of numbers may point anywhere."""
     edges = [(a.slot, b.slot) for a, b, _ in edges_of(function)]
     operations = list(function.body.walk())
     stores = {op.operands[0].slot for op in operations if op.name.startswith(_WRITES)}
-    roots = [{value.slot} for value in function.arguments if value.type.pointer]
+    roots = [*shared, *({value.slot} for value in function.arguments if value.type.pointer)]
     roots.append({op.result.slot for op in operations if op.name == "tt.int_to_ptr"})
     pointers = [reached(edges, root) for root in roots if root]
     return set().union(*(slots for slots in pointers if slots & stores))

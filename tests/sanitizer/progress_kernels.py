@@ -93,6 +93,20 @@ def halve(out, n):
     tl.store(out + tl.program_id(0), left)
 
 
+@triton.jit
+def count_up(read, write, end):
+    while tl.load(read) < end:
+        tl.store(write, tl.load(write) + 1)
+
+
+@triton.jit
+def wait_for_the_next(read, write):
+    p = tl.program_id(0)
+    while tl.load(read + p) == 0:
+        tl.debug_barrier()
+    tl.store(write + p - 1, 1, mask=p > 0)
+
+
 def numbers(count=1):
     return torch.zeros(count, dtype=torch.int32)
 
@@ -163,3 +177,26 @@ def range_in_steps():
 
 def hailstones():
     halve[(3,)](numbers(3), 27)
+
+
+def counts_in_one_tensor():
+    x = numbers()
+    count_up[(1,)](x, x, 10)
+    assert x.item() == 10
+
+
+def counts_in_a_view():
+    x = numbers(2)
+    count_up[(1,)](x[1:], x.view(2)[1:], 5)
+    assert x.tolist() == [0, 5]
+
+
+def waits_in_one_tensor():
+    x = numbers(4)
+    x[3] = 1
+    wait_for_the_next[(4,)](x, x)
+    assert x.tolist() == [1] * 4
+
+
+def counts_in_another_tensor():
+    count_up[(1,)](numbers(), numbers(), 10)

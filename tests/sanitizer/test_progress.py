@@ -35,6 +35,9 @@ def found(name: str) -> Fault:
         "tiles",
         "range_in_steps",
         "hailstones",
+        "counts_in_one_tensor",
+        "counts_in_a_view",
+        "waits_in_one_tensor",
     ],
 )
 def test_that_loops_that_end_are_no_finding(name: str) -> None:
@@ -60,6 +63,7 @@ def test_that_loops_that_end_are_no_finding(name: str) -> None:
         ("turns_that_begin_late", 0, "4", [r"until turn\[0\] is 0: it is 4"]),
         ("tiles_of_step_zero", 0, "", ["iteration 1 begins with the values of iteration 0"]),
         ("tiles_backwards", 0, "", ["first begins at 0 and changes by -16"]),
+        ("counts_in_another_tensor", 0, "", ["It goes on while 0 < 10"]),
         ("cycle_of_two", 0, "", ["begins with the values of"]),
         ("range_of_step_zero", 0, "", ["counts from 0 to 8 in steps of 0"]),
     ],

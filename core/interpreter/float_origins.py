@@ -7,37 +7,34 @@ depend on each other, all of them are executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.ir import Operation
 from core.interpreter.plan import Plan
-from core.interpreter.second_look import accessed
+from core.interpreter.second_look import SecondLook
 from core.interpreter.serial import waits
 from core.interpreter.shadows.instrument import may_have_shadows
-from core.interpreter.trial import storages_of
-from core.interpreter.tuned_in_place import Before, bytes_of
+from core.interpreter.tuned_in_place import bytes_of
 from core.sanitizer import kinds
 from core.trace.affine import IntArray
 from core.trace.record import Fault
 
 KINDS = (kinds.NAN_BORN, kinds.INFINITY_BORN, kinds.CAST_OVERFLOW)
 
-Execute = Callable[..., None]
-"""Executes the launch again, with these options of `executor.execute`."""
 
-
-def born(
-    plan: Plan, arguments: Sequence[Any], before: Before, programs: IntArray, execute: Execute
-) -> tuple[Fault, ...]:
+def born(look: SecondLook, programs: IntArray) -> tuple[Fault, ...]:
     """The findings about the floats of these programs. Nothing is known where `before` lacks what was changed."""
+    plan, before = look.plan, look.before
     if not len(programs) or not may_have_shadows(plan.function):
         return ()
-    loads, writes = accessed(plan)
-    read = storages_of(arguments[place] for place in loads)
-    written = {address: bytes_of(each) for address, each in storages_of(arguments[p] for p in writes).items()}
+    read, written = (
+        {
+            memory.storage_range[0]: bytes_of(memory.flat.untyped_storage())
+            for memory in {look.memories[access.buffer] for access in look.launch.accesses if access.kind in ways}
+        }
+        for ways in (("load",), ("store", "atomic"))
+    )
     changed = written.keys() & (written.keys() if _updates(plan) else read.keys())
     if not changed <= before.keys():
         return ()
@@ -46,7 +43,7 @@ def born(
     try:
         for address in changed:
             written[address].copy_(before[address])
-        execute(floats_of="all" if _depends_on_others(plan) else programs, diagnostics=diagnostics)
+        look.execute(plan, floats_of="all" if depends_on_others(plan) else programs, diagnostics=diagnostics)
     finally:
         for address, content in after.items():
             written[address].copy_(content)
@@ -65,7 +62,7 @@ def _updates(plan: Plan) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _depends_on_others(plan: Plan) -> bool:
+def depends_on_others(plan: Plan) -> bool:
     """Whether a program may use what another one gave it in the same launch."""
     atomics = (op for op in plan.function.body.walk() if op.name.startswith("tt.atomic_"))
     return bool(waits(plan.function)) or any(_is_used(op, plan) for op in atomics)

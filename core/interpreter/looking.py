@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from core.interpreter.autotuning import Tuning
+from core.interpreter.float_origins import born, depends_on_others
 from core.interpreter.fresh_memory import FreshMemory
 from core.interpreter.plan import Plan
 from core.interpreter.second_look import SecondLook, harmless_races, may_need
 from core.interpreter.slice import depends_on_data
 from core.interpreter.tuned_in_place import Before, kept, protected, tuned_in_place
-from core.trace.record import Launch
+from core.trace.affine import IntArray
 
 Restored = frozenset[str] | None
 """What the autotuners around a kernel restore, as in `protected`."""
@@ -25,17 +25,20 @@ def before_launch(
     if fresh is None:
         return None, {}
     restored = protected(tuning.autotuners())
-    needed = restored is not None or may_need(plan, arguments, fresh.is_unwritten)
+    needed = restored is not None or may_need(plan, arguments, fresh.is_unwritten) or depends_on_others(plan)
     return restored, kept(arguments) if needed else {}
 
 
-def looked_at(look: SecondLook, fresh: FreshMemory, restored: Restored, number: int) -> Launch:
-    """Launch `number` with these findings."""
-    launch, faults = look.launch, list(look.launch.faults)
+def look_at(look: SecondLook, fresh: FreshMemory, restored: Restored, number: int, programs: IntArray) -> None:
+    """Add these findings to launch `number`. `programs` are those whose floats are looked at. Findings until an error
+    are kept."""
+    look.found(born(look, programs))
     if restored is not None:
-        tuned = tuned_in_place(launch, look.memories, look.before, restored)
-        faults += [fault for fault in tuned if look.changes(fault.buffer)]
+        tuned = tuned_in_place(look.launch, look.memories, look.before, restored)
+        look.found([fault for fault in tuned if look.changes(fault.buffer)])
     if look.before:
-        faults += harmless_races(look)
-    launch, placed_by_data = replace(launch, faults=tuple(faults)), depends_on_data(look.plan)
-    return fresh.launched(launch, look.memories, number, placed_by_data=placed_by_data, dropped=look.dropped)
+        look.found(harmless_races(look))
+    placed_by_data = depends_on_data(look.plan)
+    look.launch = fresh.launched(
+        look.launch, look.memories, number, placed_by_data=placed_by_data, dropped=look.dropped
+    )

@@ -3,9 +3,9 @@ anywhere, and whether a second run would change anything. What they write is tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,9 +23,6 @@ from core.interpreter.tuned_in_place import Before, bytes_of
 from core.sanitizer.initialisation import Elements
 from core.sanitizer.racing_reads import harmless, racing_reads
 from core.trace.record import Fault, Launch
-
-Execute = Callable[[Plan, Suspects | None], None]
-"""Runs the programs of a launch again, with another plan."""
 
 
 @lru_cache(maxsize=256)
@@ -55,15 +52,20 @@ def may_need(plan: Plan, arguments: Sequence[Any], is_unwritten: Callable[[torch
 
 @dataclass
 class SecondLook:
-    """A launch with what its arguments held `before` it. `known` are loads of a kernel whose undefined values did get
-    somewhere in an earlier launch: they are not looked at again."""
+    """A launch that ended, with what its arguments held `before` it. `known` are loads of a kernel whose undefined
+    values did get somewhere in an earlier launch: they are not looked at again."""
 
     plan: Plan
     launch: Launch
     memories: Sequence[Memory]
     before: Before
-    execute: Execute
+    execute: Callable[..., None]
+    """Executes the programs again, with another plan and options of `executor.execute`."""
     known: set[tuple[int, Line]] = field(default_factory=set)
+
+    def found(self, faults: Iterable[Fault]) -> None:
+        """Add findings to the launch."""
+        self.launch = replace(self.launch, faults=(*self.launch.faults, *faults))
 
     def dropped(self, elements: Elements) -> set[Line]:
         """The lines of loads of which none of these elements gets anywhere."""
@@ -87,11 +89,14 @@ class SecondLook:
         return quiet
 
     def changes(self, buffer: int) -> bool:
-        """Whether another run would change what the memory of a buffer holds now."""
+        """Whether another run would change what the memory of a buffer holds now. True where it could not be taken
+        back."""
+        if not self._can_restore:
+            return True
         address = self.memories[buffer].storage_range[0]
         with self._taken_back():
             held = self._now(address).clone()
-            self.execute(self.plan, None)
+            self.execute(self.plan)
             return not torch.equal(self._now(address), held)
 
     def _arrives(self, lines: Mapping[Line, Elements]) -> bool:
@@ -102,7 +107,7 @@ class SecondLook:
         with self._taken_back():
             for address, content in self.before.items():
                 self._now(address).copy_(content)
-            self.execute(plan, suspects)
+            self.execute(plan, suspects=suspects)
         return suspects.has_arrived
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from core.contracts.errors import InternalError, TilescopeError
+from core.contracts.errors import InternalError
 from core.contracts.text import EMPTY, Text
 from core.interpreter import frontend, origins
 from core.interpreter.autotuning import Tuning
@@ -17,31 +17,28 @@ from core.interpreter.call_site import CallSite, call_site
 from core.interpreter.config_results import forget_handed_on
 from core.interpreter.diagnostics import Diagnostics
 from core.interpreter.executor import execute
-from core.interpreter.float_origins import born
 from core.interpreter.frame import ProgressCallback, Run
 from core.interpreter.fresh_memory import FreshMemory
 from core.interpreter.frontend import Kernel
 from core.interpreter.grid import Grid, checked_grid
 from core.interpreter.handles import LaunchHandle, Usage
 from core.interpreter.host_reads import observed, observer_of, unobserved
-from core.interpreter.looking import before_launch, looked_at
+from core.interpreter.looking import before_launch, look_at
 from core.interpreter.memory import Memory
 from core.interpreter.origins import Origins
 from core.interpreter.plan import Plan
 from core.interpreter.second_look import SecondLook
 from core.interpreter.shadows.instrument import Line
-from core.interpreter.shadows.suspects import Suspects
 from core.interpreter.slice import addresses_of
 from core.interpreter.specialised import Ignored, broken_promises
 from core.interpreter.trial import Outputs, outputs_of, taken_back
-from core.interpreter.tuned_in_place import Before
 from core.interpreter.units import in_one_unit
 from core.interpreter.unwritten import NeedsData, UnwrittenStores
 from core.interpreter.virtual_gpu import capture, is_capturing, require_reachable, truth
 from core.sanitizer.walks import walk_findings
 from core.trace.affine import IntArray
 from core.trace.mask import BoolArray
-from core.trace.record import Buffer, Fault, Launch, WatchRecorder
+from core.trace.record import Buffer, Launch, WatchRecorder
 from core.trace.size import TraceSize, TraceTooLarge
 from core.user_code.own_work import own_work
 
@@ -187,7 +184,7 @@ class Tracer:
             with unobserved(), truth(), origins.unobserved():
                 fresh = None if self._addresses_only else self._fresh
                 restored, before = before_launch(kernel.plan, arguments, self.tuning, fresh)
-            launch, memories, run = self._execute(kernel, arguments, shape, config, self._size, site, before)
+            launch, memories, run = self._execute(kernel, arguments, shape, config, self._size, site)
             self._require_end(launch, memories, run)
             launch = replace(launch, faults=(*launch.faults, *self.tuning.compared(kernel.name)))
             if self._fresh is not None:
@@ -195,14 +192,12 @@ class Tracer:
                 look = SecondLook(kernel.plan, launch, memories, before, run_again, self._arrived)
                 try:
                     with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
-                        launch = looked_at(look, self._fresh, restored, len(self.launches))
-                except TilescopeError:  # a limit, or a user who cancels: the launch itself has run
-                    self.launches.append(launch)
-                    raise
-            if not self._stop_at_faults:
-                broken = broken_promises(kernel, bound, arguments, ignored)
-                launch = replace(launch, faults=(*launch.faults, *broken))
-            self.launches.append(launch)
+                        look.found(broken_promises(kernel, bound, arguments, ignored))
+                        look_at(look, self._fresh, restored, len(self.launches), run.noticed.chosen())
+                finally:  # also after a limit, or where the user cancels: the launch itself has run
+                    self.launches.append(look.launch)
+            else:
+                self.launches.append(launch)
             return
         with unobserved(), truth(), origins.unobserved(), taken_back(arguments):
             size = TraceSize(self._size.limit_bytes)
@@ -211,10 +206,8 @@ class Tracer:
             outputs = None if self._addresses_only else outputs_of(memories, launch.accesses)
         self._trial.append((launch, LaunchHandle(kernel, bound, self._launch).usage(), outputs))
 
-    def _run_again(
-        self, arguments: Sequence[Any], shape: Grid, plan: Plan, suspects: Suspects | None = None, **options: Any
-    ) -> None:
-        options = {"diagnostics": Diagnostics(stop_at_faults=False), "suspects": suspects, **options}
+    def _run_again(self, arguments: Sequence[Any], shape: Grid, plan: Plan, **options: Any) -> None:
+        options = {"diagnostics": Diagnostics(stop_at_faults=False), **options}
         watcher, budget = WatchRecorder((), None, 0), self._memory_budget_bytes
         execute(plan, arguments, shape, memory_budget_bytes=budget, watcher=watcher, progress=self._progress, **options)
 
@@ -243,11 +236,9 @@ class Tracer:
         config: str,
         size: TraceSize,
         site: CallSite,
-        before: Before | None = None,
     ) -> tuple[Launch, list[Memory], Run]:
         watcher = WatchRecorder(self._watch, self._watch_programs, self._watch_limit_bytes)
         diagnostics = self._running = Diagnostics(stop_at_faults=self._stop_at_faults)
-        of_floats: tuple[Fault, ...] = ()
         try:
             with self._own_work(kernel.name), size.launch(kernel.name), unobserved(), truth(), origins.unobserved():
                 memories, run = execute(
@@ -261,9 +252,6 @@ class Tracer:
                     unwritten=self._unwritten,
                     size=size,
                 )
-                if before is not None and run.stopped is None:
-                    run_again = partial(self._run_again, arguments, shape, kernel.plan)
-                    of_floats = born(kernel.plan, arguments, before, run.noticed.chosen(), run_again)
         except TraceTooLarge as error:
             self.too_large = error
             raise
@@ -288,7 +276,7 @@ class Tracer:
             launched_at=site.location,
             addresses_only=self._addresses_only,
         )
-        found = (*of_floats, *run.stored.findings(launch))
+        found = run.stored.findings(launch)
         if not self._stop_at_faults and run.stopped is None:
             with self._own_work(kernel.name), unobserved(), truth(), origins.unobserved():
                 found = (*found, *walk_findings(launch, kernel.plan, arguments))

@@ -97,6 +97,32 @@ def multiply(scale: float):
     product[(1,)](a, b, torch.zeros(16, 16), scale, B=16)
 
 
+@triton.jit
+def ticketed(x, o, counter, B: tl.constexpr, DIVIDES: tl.constexpr):
+    i = tl.atomic_add(counter, 1) * B + tl.arange(0, B)
+    v = tl.load(x + tl.arange(0, B))
+    tl.store(o + i, v / v if DIVIDES else v)
+
+
+def by_ticket(divides):
+    counter, o = torch.zeros(1, dtype=torch.int32), torch.zeros(64)
+    ticketed[(4,)](torch.zeros(16), o, counter, B=16, DIVIDES=divides)
+    return counter, o
+
+
+@triton.jit
+def in_place_by_table(table, B: tl.constexpr):
+    x = tl.load(table).to(tl.pointer_type(tl.float32)) + tl.arange(0, B)
+    v = tl.load(x)
+    tl.store(x, tl.where(v == 3.0, (v - v) / (v - v), 2 * v))
+
+
+def by_table():
+    x = torch.tensor([3.0] + [1.0] * 15)
+    in_place_by_table[(1,)](torch.tensor([x.data_ptr()]), B=16)
+    return x
+
+
 def update():
     x = torch.full((16,), 5.0)
     x[9] = 3.0

@@ -85,6 +85,34 @@ def test_that_a_kernel_that_works_in_place_is_looked_at_again_without_a_trace_in
         assert torch.equal(looked_at, kernels.update())
 
 
+def test_that_what_is_written_through_a_pointer_from_memory_is_written_once() -> None:
+    with intercept(faults="record"):
+        assert kernels.by_table()[1:].eq(2).all()
+
+
+@pytest.mark.parametrize(("divides", "kinds_found"), [(True, [kinds.NAN_BORN]), (False, [])])
+def test_that_programs_that_draw_tickets_are_looked_at_again_with_the_same_tickets(
+    divides: bool, kinds_found: list[str]
+) -> None:
+    with intercept(faults="record") as tracer:
+        counter, o = kernels.by_ticket(divides)
+    assert [fault.kind for fault in tracer.launches[0].faults] == kinds_found
+    assert counter == 4
+    assert o.isnan().all() == divides
+
+
+def test_that_a_launch_that_is_stopped_while_its_floats_are_looked_at_is_kept() -> None:
+    def stop_in_the_second_run(done: float, *_: object) -> None:
+        reports.append(done)
+        if reports.count(0.0) == 2:
+            raise KeyboardInterrupt
+
+    reports: list[float] = []
+    with pytest.raises(KeyboardInterrupt), intercept(faults="record", progress=stop_in_the_second_run) as tracer:
+        kernels.update()
+    assert [launch.function for launch in tracer.launches] == ["in_place"]
+
+
 def test_that_a_trace_of_addresses_only_knows_nothing_of_floats() -> None:
     assert found(kernels.softmax, "none", LARGE, addresses_only=True) == []
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from core.contracts.errors import InternalError, TilescopeError
+from core.contracts.text import verbatim
 from core.interpreter import intercept
+from core.interpreter import tracer as tracer_module
 from core.interpreter.specialised import broken_promises
 from core.sanitizer import kinds
 from core.trace.record import Fault
@@ -83,6 +86,23 @@ def test_that_a_compiled_kernel_is_launched_with_what_it_was_compiled_for(
     text = " ".join(str(fault.sentence) for fault in faults)
     assert all(each in text for each in words)
     assert bool(faults) == bool(words)
+
+
+def test_that_a_broken_promise_is_kept_where_looking_further_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise TilescopeError(verbatim("stopped"))
+
+    monkeypatch.setattr(tracer_module, "look_at", stop)
+    with pytest.raises(TilescopeError), intercept(faults="record") as tracer:
+        kernels.compiled([(0, 1, 33)])
+    assert [fault.kind for fault in tracer.launches[0].faults] == [kinds.BROKEN_HINT]
+
+
+def test_that_an_error_while_promises_are_checked_is_no_fault_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracer_module, "broken_promises", lambda: ())
+    with pytest.raises(InternalError), intercept(faults="record") as tracer:
+        kernels.compiled([(0, 1, 32)])
+    assert len(tracer.launches) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.interpreter import intercept
+from core.interpreter import intercept, tuned_in_place
 from core.trace.record import Fault
 from tests.sanitizer import tuning_kernels as kernels
 
@@ -37,3 +37,13 @@ def test_that_what_a_run_changes_and_the_next_one_reads_is_found(name: str, coun
     finding = found(name)[0]
     assert (finding.severity, finding.index, finding.count, finding.value) == ("fault", 0, count, after)
     assert "restore_value" in str(finding.repair)
+
+
+def test_that_a_launch_that_changes_a_tensor_too_large_to_keep_is_not_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tuned_in_place, "_MOST_BYTES", 4000)
+    with intercept(faults="record") as tracer:
+        counts = kernels.beside_a_larger_tensor()
+    assert counts.max() == 1
+    assert [fault.kind for fault in tracer.launches[-1].faults] == ["tuned in place"]

@@ -59,6 +59,19 @@ def in_place():
     launch(tune(double), x, x)
 
 
+@triton.jit
+def double_and_count(x, counts, n, B: tl.constexpr):
+    o = tl.program_id(0) * B + tl.arange(0, B)
+    tl.store(x + o, 2 * tl.load(x + o, mask=o < n), mask=o < n)
+    tl.atomic_add(counts + o, 1.0, mask=o < n)
+
+
+def beside_a_larger_tensor():
+    x, counts = torch.ones(1000), torch.zeros(2000)
+    launch(tune(double_and_count), x, counts)
+    return counts
+
+
 def sum_on_top():
     launch(tune(total), torch.ones(1000), torch.zeros(1))
 

@@ -53,7 +53,8 @@ class Wrapping:
 
     def margin(self, use: Use, launch: Grown, *, roughly: bool = False) -> int:
         """By how much a number goes beyond what fits its type, at most; 0 or less: it cannot wrap. `roughly` leaves the
-        conditions out under which it is computed."""
+        conditions out under which it is computed. Raises TooHard when the time is over."""
+        self._solver.clock.require_time()
         filling = self._filling(launch)
         value, known = filling.poly(use.check.value), {symbol: (0, end - 1) for symbol, end in _ends(use, launch)}
         bounds = Bounds(known, [] if roughly else filling.formulas(_inside(use, launch)))

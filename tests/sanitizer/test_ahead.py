@@ -101,8 +101,9 @@ def test_that_an_index_of_sorted_values_is_left_out() -> None:
     assert not any("sort" in text_of(one) for one in found("sorted_index"))
 
 
-def test_that_an_evaluation_that_takes_too_long_ends_without_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.proofs.ahead._EVALUATION_S", 0.0)
+@pytest.mark.parametrize("limit", ["_EVALUATION_S", "_SECONDS"])
+def test_that_a_search_that_takes_too_long_ends_without_a_remark(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(f"core.proofs.ahead.{limit}", 0.0)
     assert found("rows") == ()
 
 

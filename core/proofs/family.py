@@ -40,12 +40,16 @@ class TensorSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """A launch: the arguments of the kernel's IR (numbers and tensors, by position), its grid and its constants."""
+    """A launch: the arguments of the kernel's IR (numbers and tensors, by position), its grid and its constants.
+
+    `uncompared` are the names of arguments that the kernel compares with nothing.
+    """
 
     names: tuple[str, ...]
     arguments: tuple[int | float | bool | TensorSeen | None, ...]
     grid: tuple[int, int, int]
     constants: tuple[tuple[str, int], ...]
+    uncompared: frozenset[str] = frozenset()
 
     @property
     def elements(self) -> int:
@@ -71,7 +75,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that varies with the launch: its value in each of them. `is_stride` says that its name says so."""
+    """Something that varies with the launch: its value in each of them. `is_stride`: its name says so, or it equals a
+    stride and is compared with nothing."""
 
     symbol: Symbol
     values: tuple[int, ...]
@@ -144,7 +149,7 @@ class _Reading:
                 self._numbers[index] = [int(value) for value in column if value is not None]
         self._blocks = sorted({value for launch in seen for _, value in launch.constants if 1 < value < LIMIT})
         self._quantities = [
-            Quantity(Symbol("size", self._names[index]), tuple(values), "stride" in self._names[index].lower())
+            Quantity(Symbol("size", self._names[index]), tuple(values), self._is_stride(self._names[index], values))
             for index, values in self._numbers.items()
             if self._is_size(values)
         ]
@@ -177,6 +182,15 @@ class _Reading:
             facts += [tuple(tensor.strides[axis] for tensor in tensors) for axis in range(rank)]
             facts.append(tuple(math.prod(tensor.shape) for tensor in tensors))
         return max(values) > 1 and tuple(values) in facts
+
+    def _is_stride(self, name: str, values: list[int]) -> bool:
+        if "stride" in name.lower():
+            return True
+        return name in self._seen[0].uncompared and any(
+            values == [tensor.strides[axis] for tensor in tensors]
+            for tensors in self._tensors.values()
+            for axis in range(min(len(tensor.strides) for tensor in tensors))
+        )
 
     def _unnamed_dims(self) -> Iterator[Quantity]:
         """Dimensions that no argument tells, by the first tensor that has them."""
@@ -234,7 +248,7 @@ class _Reading:
             strides = packed(shape)
             named = [self._stride(index, tuple(tensor.strides[axis] for tensor in tensors)) for axis in range(rank)]
             if any(named) or not is_packed:
-                yield Layout(shape, tuple(self._strides(tensors, named, strides, is_packed)))
+                yield Layout(shape, self._strides(tensors, shape, named, is_packed))
             if is_packed:
                 yield Layout(shape, strides)
 
@@ -249,10 +263,16 @@ class _Reading:
         return terms.of(found[0].symbol) if found else None
 
     def _strides(
-        self, tensors: list[TensorSeen], named: list[Poly | None], packed: Sequence[Poly], is_packed: bool
-    ) -> Iterator[Poly]:
-        for axis, stride in enumerate(named):
-            yield stride or (packed[axis] if is_packed else terms.number(tensors[0].strides[axis]))
+        self, tensors: list[TensorSeen], dims: Sequence[Poly], named: list[Poly | None], is_packed: bool
+    ) -> tuple[Poly, ...]:
+        """Those that were passed, and behind them packed ones: rows of any stride lie behind one another."""
+        found: list[Poly] = []
+        behind = terms.number(1)
+        for axis in reversed(range(len(dims))):
+            unnamed = behind if is_packed else terms.number(tensors[0].strides[axis])
+            found.append(named[axis] or unnamed)
+            behind = found[-1] * dims[axis]
+        return tuple(reversed(found))
 
     def _grids(self) -> Iterator[tuple[Poly, Poly, Poly]]:
         sides = [

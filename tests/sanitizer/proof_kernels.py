@@ -126,3 +126,31 @@ def steps(x_ptr, out_ptr, n, STEPS: tl.constexpr):
 
 def run_steps(count, n=50):
     steps[(triton.cdiv(n, 16),)](torch.zeros(n), torch.zeros(n), n, STEPS=count)
+
+
+def normalized_heads(x_ptr, y_ptr, row, D: tl.constexpr):
+    r, d = tl.program_id(0), tl.arange(0, D)
+    x = tl.load(x_ptr + r * row + d)
+    tl.store(y_ptr + r * row + d, x * tl.rsqrt(tl.sum(x * x) / D + 1e-6))
+
+
+def run_normalized_heads():
+    """The row's stride is no dimension, though it equals one: nothing is compared with it."""
+    for rows in (5, 9):
+        x = torch.rand(rows, 32)
+        normalized_heads[(rows,)](x, torch.empty_like(x), x.stride(0), D=32)
+
+
+@triton.jit
+def copied_tiles(x_ptr, y_ptr, x_row, y_row, M, N, B: tl.constexpr):
+    m = tl.program_id(0) * B + tl.arange(0, B)[:, None]
+    n = tl.program_id(1) * B + tl.arange(0, B)[None, :]
+    inside = (m < M) & (n < N)
+    tl.store(y_ptr + m * y_row + n, tl.load(x_ptr + m * x_row + n, mask=inside), mask=inside)
+
+
+def run_copied_tiles():
+    for rows, columns in ((20, 33), (37, 50)):
+        x = torch.rand(rows, columns + 7)[:, :columns]
+        grid = (triton.cdiv(rows, 16), triton.cdiv(columns, 16))
+        copied_tiles[grid](x, torch.empty(rows, columns), x.stride(0), columns, rows, columns, B=16)

@@ -29,7 +29,16 @@ def proof_of(run, *arguments, **named):
     return proof
 
 
-@pytest.mark.parametrize("run", [lambda: kernels.run_add(True), kernels.run_softmax, kernels.run_row_sums])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: kernels.run_add(True),
+        kernels.run_softmax,
+        kernels.run_row_sums,
+        kernels.run_normalized_heads,
+        kernels.run_copied_tiles,
+    ],
+)
 def test_kernels_that_mask_what_lies_outside_are_proved_for_all_sizes(run):
     proof = proof_of(run)
     assert proof.verdict == "proved", str(proof.sentence)

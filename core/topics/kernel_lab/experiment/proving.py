@@ -14,6 +14,7 @@ from core.engine.steps import ProgressCallback
 from core.interpreter.frontend import Kernel
 from core.interpreter.grid import Grid
 from core.interpreter.replaying import TensorLike, replayed
+from core.proofs.comparisons import uncompared
 from core.proofs.family import Seen, TensorSeen
 from core.proofs.prove import SECONDS, prove
 from core.proofs.record import Proof
@@ -67,7 +68,7 @@ class Launches:
         }
         launched = self._kernels.setdefault(key, _Launched(kernel, dtypes))
         if len(launched.seen) < _MOST_LAUNCHES:
-            launched.seen[Seen(names, noted, grid, numbers)] = None
+            launched.seen[Seen(names, noted, grid, numbers, uncompared(kernel.plan.function))] = None
 
     def largest(self) -> list[tuple[Kernel, tuple[Seen, ...]]]:
         """Each kernel once, in the version that had the launch with the most elements, and that version's launches."""

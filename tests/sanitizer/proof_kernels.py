@@ -128,6 +128,7 @@ def run_steps(count, n=50):
     steps[(triton.cdiv(n, 16),)](torch.zeros(n), torch.zeros(n), n, STEPS=count)
 
 
+@triton.jit
 def normalized_heads(x_ptr, y_ptr, row, D: tl.constexpr):
     r, d = tl.program_id(0), tl.arange(0, D)
     x = tl.load(x_ptr + r * row + d)

@@ -9,6 +9,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from core.contracts.registry import TOPICS
+from core.sanitizer.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -75,3 +76,8 @@ def test_that_translations_use_the_terms_of_the_glossary() -> None:
         catalogue = read_po(file, locale="zh")
     translations = [message.string if isinstance(message.string, str) else message.string[0] for message in catalogue]
     assert [text for text in translations if any(word in text for word in rejected_words())] == []
+
+
+def test_that_the_document_of_checks_lists_every_kind_as_the_code_describes_it() -> None:
+    text = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    assert [kind.id for kind in KINDS.values() if f"| {kind.id} | {kind.severity} | {kind.help} |" not in text] == []

@@ -233,7 +233,7 @@ def _told(a: Site, b: Site, details: dict[str, Value]) -> tuple[Text, Text]:
             "{other} a plain {other_kind} at {other_location}, in no defined order ({count:,} bytes in total).",
             other_kind=b.kind,
             **details,
-        ), tr("Use atomics for both, or order them with a lock or a counter.")
+        ), tr("Use atomics for both, order them with a lock or a counter, or read in a second kernel.")
     if a.location != b.location:
         return tr(
             "Programs {program} and {other} of {kernel} both store to index {index} of {tensor} at {location} and "

@@ -89,7 +89,7 @@ def check_target(
 
 
 def _print(check: Check) -> None:
-    """The findings to stdout; everything else to stderr, with pytest's own report or the stack where these failed."""
+    """The findings to stdout; everything else to stderr, with what the file printed, such as pytest's report."""
     for found in check.found:
         if found.suppression is None and not found.row.is_of_proof:
             print(cleaned(f"{found.row.file}:{found.row.line}: {found.row.kind}: {found.text}"))
@@ -97,10 +97,9 @@ def _print(check: Check) -> None:
     for proof in check.proofs:
         print(cleaned(f"{proof.file}:{proof.line}: {proof.verdict}: {proof.sentence}"))
     sys.stdout.flush()
-    if result.failure:
-        for text in (*(part.text for part in result.log), result.stack):
-            if text:
-                print(cleaned(text.rstrip()), file=sys.stderr)
+    for text in (*(part.text for part in result.log), result.stack):
+        if text:
+            print(cleaned(text.rstrip()), file=sys.stderr)
     for message in result.messages:
         print(cleaned(str(message.text)), file=sys.stderr)
     for each in check.refused:

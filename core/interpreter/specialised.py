@@ -111,12 +111,9 @@ def _shown(value: Any) -> Text:
 def _fault(kernel: Kernel, sentence: Text, repair: Text, value: str) -> Fault:
     return Fault(
         kind=kinds.BROKEN_HINT,
-        access=None,
-        buffer=-1,
         file=kernel.file,
         line=kernel.first_line,
         program=-1,
-        index=-1,
         count=1,
         sentence=sentence,
         value=value,

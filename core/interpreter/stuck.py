@@ -207,12 +207,9 @@ def endless(
     """The finding for a lane that never gets beyond a place, by nothing that is in memory."""
     return Fault(
         kind=kinds.NO_PROGRESS,
-        access=None,
-        buffer=-1,
         file=location.file,
         line=location.line,
         program=int(frame.programs[lane]),
-        index=-1,
         count=1,
         sentence=sentence,
         iteration=frame.iteration,

@@ -76,7 +76,7 @@ class Access:
         return np.broadcast_to(dense, (len(self.programs), *self.shape))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     """What the sanitizer found at one source line; `core.sanitizer.kinds` lists the kinds. Execution went on after it.
 
@@ -89,12 +89,12 @@ class Fault:
     """
 
     kind: str
-    access: AccessKind | None
-    buffer: int
+    access: AccessKind | None = None
+    buffer: int = -1
     file: str
     line: int
     program: int
-    index: int
+    index: int = -1
     count: int
     sentence: Text
     severity: Severity = "fault"

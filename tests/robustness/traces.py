@@ -149,7 +149,12 @@ def _trace_bytes() -> bytes:
     launch = Launch(
         "kernel", "a.py", 3, "def kernel(): ...", "tt.func", (4, 1, 1),
         tuple(Buffer(f"p{i}_ptr", "float32", 4, 2400, 1 << 20 + i, (600,), (1,)) for i in range(3)), accesses,
-        faults=(Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, verbatim("Program 1 reads past the end.")),),
+        faults=(
+            Fault(
+                kind="out of bounds", access="load", buffer=0, file="a.py", line=2, program=1, index=700, count=3,
+                sentence=verbatim("Program 1 reads past the end."),
+            ),
+        ),
         watched={"acc": Watched("acc", np.array([0, 2]), np.ones((2, 3, 4), dtype=np.float32))},
         config="BLOCK=16", printed=("pid 0",),
     )  # fmt: skip

@@ -99,9 +99,41 @@ def decorated(launch: Launch) -> Launch:
     outside = verbatim("Program 1 reads past the end.")
     place = {"iteration": (2, 0), "element": (5,), "repair": verbatim("Mask the access.")}
     faults = (
-        Fault("out of bounds", "load", 0, "a.py", 2, 1, 700, 3, outside, **place),  # type: ignore[arg-type]
-        Fault("division by zero", None, -1, "a.py", 3, 1, -1, 1, verbatim("Program 1 divides by 0."), value="7"),
-        Fault("equal stores", "store", 0, "a.py", 4, 1, 0, 8, outside, "remark", other_program=2, other_line=4),
+        Fault(
+            kind="out of bounds",
+            access="load",
+            buffer=0,
+            file="a.py",
+            line=2,
+            program=1,
+            index=700,
+            count=3,
+            sentence=outside,
+            **place,  # type: ignore[arg-type]
+        ),
+        Fault(
+            kind="division by zero",
+            file="a.py",
+            line=3,
+            program=1,
+            count=1,
+            sentence=verbatim("Program 1 divides by 0."),
+            value="7",
+        ),
+        Fault(
+            kind="equal stores",
+            access="store",
+            buffer=0,
+            file="a.py",
+            line=4,
+            program=1,
+            index=0,
+            count=8,
+            sentence=outside,
+            severity="remark",
+            other_program=2,
+            other_line=4,
+        ),
     )
     watched = Watched("acc", np.array([0, 2]), np.array([[[1.0]], [[np.nan]]], dtype=np.float32), True)
     return Launch(

@@ -53,12 +53,9 @@ def _assert(operation: Operation, _planner: StepPlanner) -> Step:
         frame.run.diagnostics.fault(
             Fault(
                 kind=kinds.FAILED_ASSERTION,
-                access=None,
-                buffer=-1,
                 file=operation.location.file,
                 line=operation.location.line,
                 program=int(frame.programs[lane]),
-                index=-1,
                 count=failed,
                 sentence=sentence,
                 iteration=frame.iteration,

@@ -85,12 +85,9 @@ def _report(frame: Frame, operation: Operation, bad: Any, sentence: Text, repair
     frame.run.diagnostics.fault(
         Fault(
             kind=kinds.BROKEN_HINT,
-            access=None,
-            buffer=-1,
             file=operation.location.file,
             line=operation.location.line,
             program=int(frame.programs[int(bad.argmax())]),
-            index=-1,
             count=int(np.count_nonzero(bad)),
             sentence=sentence,
             iteration=frame.iteration,

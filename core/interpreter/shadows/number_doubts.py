@@ -141,12 +141,9 @@ class NumberDoubts(Doubts):
         frame.run.diagnostics.fault(
             Fault(
                 kind=birth.kind,
-                access=None,
-                buffer=-1,
                 file=location.file,
                 line=location.line,
                 program=program,
-                index=-1,
                 count=count,
                 sentence=wording.sentence(birth.kind, birth.operation, numbers, details),
                 severity=birth.severity,

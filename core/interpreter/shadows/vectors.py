@@ -195,12 +195,9 @@ class _Place:
         self.frame.run.diagnostics.fault(
             Fault(
                 kind=kinds.BROKEN_HINT,
-                access=None,
-                buffer=-1,
                 file=self.hint.location.file,
                 line=self.hint.location.line,
                 program=int(self.frame.programs[lane]),
-                index=-1,
                 count=int(np.count_nonzero(bad)),
                 sentence=sentence,
                 iteration=self.frame.iteration,

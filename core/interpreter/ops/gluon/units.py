@@ -70,11 +70,9 @@ def using(frame: Frame, effect: Effect, view: View, location: Location) -> None:
             Fault(
                 kind=kinds.MISSING_WAIT,
                 access="load" if pending.effect == "writes" else "store",
-                buffer=-1,
                 file=location.file,
                 line=location.line,
                 program=int(frame.programs[0]),
-                index=-1,
                 count=len(frame.programs),
                 sentence=sentence,
                 iteration=frame.iteration,

@@ -63,7 +63,10 @@ def lab_launch(file: str, loads: int = 1, load_line: int = LOAD_LINE, function: 
         kind="load", kernel=function, location=location, program="(3, 0, 0)", index=256, tensor="x_ptr",
         low=0, high=255,
     )  # fmt: skip
-    fault = Fault("out of bounds", "load", 0, file, load_line, 3, 256, 7, sentence)
+    fault = Fault(
+        kind="out of bounds", access="load", buffer=0, file=file, line=load_line, program=3, index=256, count=7,
+        sentence=sentence,
+    )  # fmt: skip
     return Launch(function, file, 5, SOURCE, "module {}", (PROGRAMS, 1, 1), buffers, tuple(accesses), faults=(fault,))
 
 

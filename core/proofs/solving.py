@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from core.proofs.terms import Formula, Symbol
 from core.proofs.translation import Translation
@@ -64,6 +65,13 @@ class Solver:
     all_symbols: bool = False
     _known: dict[frozenset[Formula], Found] = field(default_factory=dict)
 
+    @cached_property
+    def _context(self) -> Any:
+        """One for each kernel: what was asked of another one changes the order in which z3 searches."""
+        import z3
+
+        return z3.Context()
+
     def possible(self, formulas: Sequence[Formula]) -> Found:
         """Whether formulas can hold together, and if so, sizes for which they do. Products are first taken as numbers
         of their own, about which less is known but which are decided sooner."""
@@ -86,7 +94,7 @@ class Solver:
 
         if self.clock.is_over:
             return "unknown", {}
-        solver = z3.Solver()
+        solver = z3.Solver(ctx=self._context)
         solver.set("rlimit", int(min(self.question_s, self.clock.left) * _PER_SECOND) + 1)
         if translation.in_sums:
             solver.set("arith.solver", 2)
@@ -96,7 +104,7 @@ class Solver:
             return "never" if answer == z3.unsat else "unknown", {}
         model = solver.model()
         sizes = {
-            symbol: model.eval(z3.Int(name), model_completion=True).as_long()
+            symbol: model.eval(z3.Int(name, self._context), model_completion=True).as_long()
             for symbol, name in translation.symbols.items()
             if self.all_symbols or symbol.kind == "size"
         }

@@ -15,7 +15,6 @@ from core.interpreter.plan import Plan
 from core.interpreter.second_look import SecondLook
 from core.interpreter.serial import waits
 from core.interpreter.shadows.instrument import may_have_shadows
-from core.interpreter.tuned_in_place import bytes_of
 from core.sanitizer import kinds
 from core.trace.affine import IntArray
 from core.trace.record import Fault
@@ -25,28 +24,16 @@ KINDS = (kinds.NAN_BORN, kinds.INFINITY_BORN, kinds.CAST_OVERFLOW)
 
 def born(look: SecondLook, programs: IntArray) -> tuple[Fault, ...]:
     """The findings about the floats of these programs. Nothing is known where `before` lacks what was changed."""
-    plan, before = look.plan, look.before
+    plan = look.plan
     if not len(programs) or not may_have_shadows(plan.function):
         return ()
-    read, written = (
-        {
-            memory.storage_range[0]: bytes_of(memory.flat.untyped_storage())
-            for memory in {look.memories[access.buffer] for access in look.launch.accesses if access.kind in ways}
-        }
-        for ways in (("load",), ("store", "atomic"))
-    )
-    changed = written.keys() & (written.keys() if _updates(plan) else read.keys())
-    if not changed <= before.keys():
+    written = look.addresses("store", "atomic")
+    changed = written if _updates(plan) else written & look.addresses("load")
+    if not changed <= look.before.keys():
         return ()
-    after = {address: content.clone() for address, content in written.items()}
     diagnostics = Diagnostics(stop_at_faults=False)
-    try:
-        for address in changed:
-            written[address].copy_(before[address])
+    with look.rewound(changed):
         look.execute(plan, floats_of="all" if depends_on_others(plan) else programs, diagnostics=diagnostics)
-    finally:
-        for address, content in after.items():
-            written[address].copy_(content)
     return tuple(fault for fault in diagnostics.faults if fault.kind in KINDS)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from core.interpreter.trial import storages_of
 from core.interpreter.tuned_in_place import Before, bytes_of
 from core.sanitizer.initialisation import Elements
 from core.sanitizer.racing_reads import harmless, racing_reads
-from core.trace.record import Fault, Launch
+from core.trace.record import AccessKind, Fault, Launch
 
 
 @lru_cache(maxsize=256)
@@ -93,40 +93,48 @@ class SecondLook:
         back."""
         if not self._can_restore:
             return True
-        address = self.memories[buffer].storage_range[0]
-        with self._taken_back():
-            held = self._now(address).clone()
+        held = self._storages[self.memories[buffer].storage_range[0]]
+        with self.rewound(()):
+            before = held.clone()
             self.execute(self.plan)
-            return not torch.equal(self._now(address), held)
+            return not torch.equal(held, before)
+
+    def addresses(self, *ways: AccessKind) -> set[int]:
+        """Those of the storages that the launch accesses in these ways."""
+        buffers = {access.buffer for access in self.launch.accesses if access.kind in ways}
+        return {self.memories[buffer].storage_range[0] for buffer in buffers}
+
+    @contextmanager
+    def rewound(self, addresses: Iterable[int]) -> Iterator[None]:
+        """Inside the block, these storages hold what they held before the launch. Afterwards, all that were kept or
+        written hold again what they hold now."""
+        kept = self.before.keys() | self.addresses("store", "atomic")
+        after = {address: self._storages[address].clone() for address in kept}
+        try:
+            for address in addresses:
+                self._storages[address].copy_(self.before[address])
+            yield
+        finally:
+            for address, content in after.items():
+                self._storages[address].copy_(content)
 
     def _arrives(self, lines: Mapping[Line, Elements]) -> bool:
         plan = with_shadows(self.plan, frozenset(lines))
         if plan is self.plan:
             return True
         suspects = Suspects({place: bad for elements in lines.values() for place, bad in elements.items()})
-        with self._taken_back():
-            for address, content in self.before.items():
-                self._now(address).copy_(content)
+        with self.rewound(self.before):
             self.execute(plan, suspects=suspects)
         return suspects.has_arrived
 
     @property
     def _can_restore(self) -> bool:
-        changed = {access.buffer for access in self.launch.accesses if access.kind != "load"}
-        return all(self.memories[buffer].storage_range[0] in self.before for buffer in changed)
+        return self.addresses("store", "atomic") <= self.before.keys()
 
-    def _now(self, address: int) -> torch.Tensor:
-        memory = next(memory for memory in self.memories if memory.storage_range[0] == address)
-        return bytes_of(memory.flat.untyped_storage())
-
-    @contextmanager
-    def _taken_back(self) -> Iterator[None]:
-        after = {address: self._now(address).clone() for address in self.before}
-        try:
-            yield
-        finally:
-            for address, content in after.items():
-                self._now(address).copy_(content)
+    @cached_property
+    def _storages(self) -> dict[int, torch.Tensor]:
+        """The bytes of each storage, by address."""
+        return {memory.storage_range[0]: bytes_of(memory.flat.untyped_storage()) for memory in self.memories}
 
 
 def harmless_races(look: SecondLook) -> list[Fault]:
